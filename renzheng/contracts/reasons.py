@@ -1,0 +1,130 @@
+"""Verdicts on a swipe and the reasons a verdict or a refusal carries, each with its words in both languages."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """One meaning in Chinese and English."""
+
+    zh: str
+    en: str
+
+
+class Verdict(StrEnum):
+    """What the camera says about one swipe (DESIGN §3)."""
+
+    MATCH = "match"
+    PROXY_MATCH = "proxy_match"
+    MISMATCH = "mismatch"
+    HOLDER_ABSENT = "holder_absent"
+    STAFF_ONLY = "staff_only"
+    NOT_ASSESSABLE = "not_assessable"
+    NOT_ENROLLED = "not_enrolled"
+
+
+FLAGGED = frozenset({Verdict.MISMATCH, Verdict.HOLDER_ABSENT, Verdict.STAFF_ONLY})
+"""Verdicts a reviewer should look at; none of them is a finding of a violation."""
+
+
+class Reason(StrEnum):
+    """Why a verdict came out as it did, or why a face or a photo was refused."""
+
+    # how the holder, an agent or somebody else was established
+    INDEPENDENT_SAMPLES = "independent_samples"
+    STRONG_SAMPLE = "strong_sample"
+    APPROVED_AGENT = "approved_agent"
+    EVERY_FACE_DIFFERS = "every_face_differs"
+    OTHERS_NOT_ASSESSABLE = "others_not_assessable"
+    # nobody, or nobody but staff
+    NOBODY_SEEN = "nobody_seen"
+    ONLY_STAFF_SEEN = "only_staff_seen"
+    # why nothing can be said
+    NO_FOOTAGE = "no_footage"
+    FOOTAGE_INCOMPLETE = "footage_incomplete"
+    FOOTAGE_DAMAGED = "footage_damaged"
+    NO_PICTURE = "no_picture"
+    PICTURE_DARK = "picture_dark"
+    PICTURE_BRIGHT = "picture_bright"
+    PICTURE_BLURRED = "picture_blurred"
+    PICTURE_FROZEN = "picture_frozen"
+    SOMEONE_WITHOUT_FACE = "someone_without_face"
+    NO_ASSESSABLE_FACE = "no_assessable_face"
+    SCORE_BETWEEN = "score_between"
+    TOO_FEW_SAMPLES = "too_few_samples"
+    SAMPLES_DISAGREE = "samples_disagree"
+    POOR_FACE_MAY_BE_HOLDER = "poor_face_may_be_holder"
+    STAFF_OR_CUSTOMER_UNCLEAR = "staff_or_customer_unclear"
+    # who is not there to compare with
+    PERSON_UNKNOWN = "person_unknown"
+    NO_USABLE_PHOTO = "no_usable_photo"
+    # quality of one face (OFIQ's component names, DOMAIN §5)
+    FACE_TOO_SMALL = "face_too_small"
+    HEAD_TURNED = "head_turned"
+    HEAD_TILTED = "head_tilted"
+    FACE_BLURRED = "face_blurred"
+    FACE_TOO_DARK = "face_too_dark"
+    FACE_TOO_BRIGHT = "face_too_bright"
+    FACE_LOW_CONTRAST = "face_low_contrast"
+    FACE_CUT_OFF = "face_cut_off"
+    DETECTOR_UNSURE = "detector_unsure"
+    # a photo or file
+    NO_FACE = "no_face"
+    SEVERAL_FACES = "several_faces"
+    NOT_A_PICTURE = "not_a_picture"
+    PICTURE_TOO_LARGE = "picture_too_large"
+    UNREADABLE = "unreadable"
+
+
+VERDICT_WORDS: dict[Verdict, Words] = {
+    Verdict.MATCH: Words("本人", "holder present"),
+    Verdict.PROXY_MATCH: Words("代办人", "approved agent"),
+    Verdict.MISMATCH: Words("非本人", "somebody else"),
+    Verdict.HOLDER_ABSENT: Words("无人在场", "nobody there"),
+    Verdict.STAFF_ONLY: Words("仅有店员", "staff only"),
+    Verdict.NOT_ASSESSABLE: Words("无法判断", "not assessable"),
+    Verdict.NOT_ENROLLED: Words("未建档", "not enrolled"),
+}
+
+REASON_WORDS: dict[Reason, Words] = {
+    Reason.INDEPENDENT_SAMPLES: Words("多张相互独立的画面一致", "several independent samples agree"),
+    Reason.STRONG_SAMPLE: Words("画面少但相似度很高", "few samples, but a high score"),
+    Reason.APPROVED_AGENT: Words("是持卡人登记的代办人", "an approved agent of the holder"),
+    Reason.EVERY_FACE_DIFFERS: Words("可辨认的人脸均与持卡人不符", "every assessable face differs from the holder"),
+    Reason.OTHERS_NOT_ASSESSABLE: Words("另有人脸不清、无法比对", "other faces were there that cannot be assessed"),
+    Reason.NOBODY_SEEN: Words("柜台区域内无人", "nobody in the counter zone"),
+    Reason.ONLY_STAFF_SEEN: Words("柜台区域内只有店员", "only staff in the counter zone"),
+    Reason.NO_FOOTAGE: Words("该时段没有录像", "no footage at that time"),
+    Reason.FOOTAGE_INCOMPLETE: Words("录像不完整", "footage is incomplete"),
+    Reason.FOOTAGE_DAMAGED: Words("录像有损坏", "footage is damaged"),
+    Reason.NO_PICTURE: Words("没有可用画面", "no usable picture"),
+    Reason.PICTURE_DARK: Words("画面过暗", "picture too dark"),
+    Reason.PICTURE_BRIGHT: Words("画面过曝", "picture too bright"),
+    Reason.PICTURE_BLURRED: Words("画面模糊", "picture blurred"),
+    Reason.PICTURE_FROZEN: Words("画面静止不动", "picture is frozen"),
+    Reason.SOMEONE_WITHOUT_FACE: Words("有人在场但看不到脸", "someone is there, but no face can be seen"),
+    Reason.NO_ASSESSABLE_FACE: Words("人脸均不清晰，无法比对", "no face is good enough to compare"),
+    Reason.SCORE_BETWEEN: Words("相似度介于两个阈值之间", "score lies between the thresholds"),
+    Reason.TOO_FEW_SAMPLES: Words("独立画面太少", "too few independent samples"),
+    Reason.SAMPLES_DISAGREE: Words("同一轨迹的画面互相矛盾", "samples of one track disagree"),
+    Reason.POOR_FACE_MAY_BE_HOLDER: Words("一张不清晰的人脸可能是持卡人", "a poor face may be the holder"),
+    Reason.STAFF_OR_CUSTOMER_UNCLEAR: Words("无法确定是店员还是顾客", "staff or customer cannot be told"),
+    Reason.PERSON_UNKNOWN: Words("人员编号未建档", "person number is not enrolled"),
+    Reason.NO_USABLE_PHOTO: Words("建档照片均不合格", "no enrolled photo passes the quality gate"),
+    Reason.FACE_TOO_SMALL: Words("人脸太小", "face too small"),
+    Reason.HEAD_TURNED: Words("侧脸", "head turned away"),
+    Reason.HEAD_TILTED: Words("头部倾斜", "head tilted"),
+    Reason.FACE_BLURRED: Words("人脸模糊", "face blurred"),
+    Reason.FACE_TOO_DARK: Words("人脸过暗", "face too dark"),
+    Reason.FACE_TOO_BRIGHT: Words("人脸过亮", "face too bright"),
+    Reason.FACE_LOW_CONTRAST: Words("人脸对比度低", "face has too little contrast"),
+    Reason.FACE_CUT_OFF: Words("人脸超出画面", "face is cut off by the edge"),
+    Reason.DETECTOR_UNSURE: Words("不能确定是人脸", "not certain to be a face"),
+    Reason.NO_FACE: Words("照片中没有人脸", "no face in the photo"),
+    Reason.SEVERAL_FACES: Words("照片中有多张人脸", "several faces in the photo"),
+    Reason.NOT_A_PICTURE: Words("不是图片文件", "not a picture file"),
+    Reason.PICTURE_TOO_LARGE: Words("图片像素过多", "picture has too many pixels"),
+    Reason.UNREADABLE: Words("文件无法读取", "file cannot be read"),
+}

@@ -9,8 +9,9 @@ import importlib
 import sys
 from typing import Any, NamedTuple
 
-import click
-import typer.main
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import renzheng
 from renzheng.errors import RenzhengError
@@ -33,52 +34,60 @@ MOUNTS: dict[str, Mount] = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(TyperGroup):
     """A group that imports a command's module when the command is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Every mounted name, in the order of the table."""
         return list(MOUNTS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The real command behind a mounted name, imported now."""
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The real command behind a mounted name, imported now; ``None`` for an unknown name."""
         mount = MOUNTS.get(cmd_name)
         if mount is None:
             return None
-        target: Any = getattr(importlib.import_module(mount.module), mount.attribute)
-        if isinstance(target, click.Command):
-            return target
-        return typer.main.get_command(target)
+        target = getattr(importlib.import_module(mount.module), mount.attribute)
+        if isinstance(target, typer.Typer):
+            return get_command(target)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+        single.command(cmd_name)(target)
+        return get_command(single)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The list of commands from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, mount.help) for name, mount in MOUNTS.items()])
 
 
-@click.group(
+app = typer.Typer(
     cls=LazyGroup,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Renzheng 人证: was the insured person there when the card was used?",
 )
-@click.version_option(renzheng.__version__, "--version", prog_name="renzheng")
-def command() -> None:
-    """The root of every command."""
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"renzheng {renzheng.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Renzheng 人证: was the insured person there when the card was used?"""
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status; errors of ours are printed without a traceback."""
     try:
-        command.main(arguments, prog_name="renzheng", standalone_mode=False)
+        get_command(app)(arguments, prog_name="renzheng")
     except RenzhengError as error:
         print(f"renzheng: {error}", file=sys.stderr)
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        print("renzheng: interrupted", file=sys.stderr)
-        return 130
-    except click.exceptions.Exit as finished:
-        return finished.exit_code
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     return 0

@@ -14,6 +14,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from renzheng.contracts.check import SampleQuality
+
 BgrImage = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
@@ -87,3 +89,68 @@ class Detections:
         """The same faces in a picture that is ``scale_xy`` times as large."""
         factor = np.asarray(scale_xy, dtype=np.float32)
         return Detections(self.boxes_xyxy * np.tile(factor, 2), self.scores, self.landmarks * factor)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face in one looked-at frame, cut from the full picture.
+
+    ``crop_bgr`` is the aligned 112 × 112 input of the embedder; ``portrait_bgr`` is for people to look at.
+    """
+
+    time_s: float
+    frame_wh: tuple[int, int]
+    box_xyxy: FloatArray
+    landmarks: FloatArray
+    score: float
+    quality: SampleQuality
+    crop_bgr: BgrImage
+    portrait_bgr: BgrImage
+
+    def __post_init__(self) -> None:
+        expect_shape("Face.box_xyxy", self.box_xyxy, (4,))
+        expect_shape("Face.landmarks", self.landmarks, (LANDMARK_COUNT, 2))
+        expect_shape("Face.crop_bgr", self.crop_bgr, (CROP_SIDE_PX, CROP_SIDE_PX, 3))
+
+    @property
+    def assessable(self) -> bool:
+        """Whether the quality gate lets this face be compared."""
+        return not self.quality.failed
+
+    @property
+    def feet_relative(self) -> tuple[float, float]:
+        """Bottom centre of the box in relative coordinates: the point that zones are asked about."""
+        left, _top, right, bottom = (float(side) for side in self.box_xyxy)
+        return (left + right) / 2 / self.frame_wh[0], min(bottom / self.frame_wh[1], 1.0)
+
+
+@dataclass(frozen=True)
+class FaceTrack:
+    """One face over a window: every sighting in order of time, and the embedded samples chosen from them."""
+
+    faces: tuple[Face, ...]
+    samples: tuple[Face, ...]
+    embeddings: FloatArray
+
+    def __post_init__(self) -> None:
+        if not self.faces:
+            raise ValueError("FaceTrack.faces: expected at least one face, got none")
+        expect_shape("FaceTrack.embeddings", self.embeddings, (len(self.samples), None))
+
+    @property
+    def assessable_indices(self) -> list[int]:
+        """Which samples the quality gate lets be compared."""
+        return [index for index, face in enumerate(self.samples) if face.assessable]
+
+
+@dataclass(frozen=True)
+class Template:
+    """Reference embedding of an enrolled person, tagged with the model pack that made it."""
+
+    person_id: str
+    pack: str
+    embedding: FloatArray
+    source: str
+
+    def __post_init__(self) -> None:
+        expect_shape("Template.embedding", self.embedding, (None,))

@@ -63,6 +63,7 @@ class TrackEvidence(Contract):
     last_seen: UtcTime
     frames_seen: int = Field(ge=1, description="looked-at frames in which the face was found")
     in_counter_zone: bool
+    in_staff_zone: bool = False
     samples: int = Field(ge=0, le=5, description="samples kept")
     assessable_samples: int = Field(ge=0, le=5)
     independent_samples: int = Field(ge=0, le=5, description="most assessable samples that lie 1 s or more apart")

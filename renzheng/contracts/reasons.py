@@ -57,6 +57,7 @@ class Reason(StrEnum):
     SAMPLES_DISAGREE = "samples_disagree"
     POOR_FACE_MAY_BE_HOLDER = "poor_face_may_be_holder"
     STAFF_OR_CUSTOMER_UNCLEAR = "staff_or_customer_unclear"
+    HOLDER_OUTSIDE_ZONE = "holder_outside_zone"
     # who is not there to compare with
     PERSON_UNKNOWN = "person_unknown"
     NO_USABLE_PHOTO = "no_usable_photo"
@@ -111,6 +112,7 @@ REASON_WORDS: dict[Reason, Words] = {
     Reason.SAMPLES_DISAGREE: Words("同一轨迹的画面互相矛盾", "samples of one track disagree"),
     Reason.POOR_FACE_MAY_BE_HOLDER: Words("一张不清晰的人脸可能是持卡人", "a poor face may be the holder"),
     Reason.STAFF_OR_CUSTOMER_UNCLEAR: Words("无法确定是店员还是顾客", "staff or customer cannot be told"),
+    Reason.HOLDER_OUTSIDE_ZONE: Words("持卡人出现在柜台区域之外", "the holder was seen outside the counter zone"),
     Reason.PERSON_UNKNOWN: Words("人员编号未建档", "person number is not enrolled"),
     Reason.NO_USABLE_PHOTO: Words("建档照片均不合格", "no enrolled photo passes the quality gate"),
     Reason.FACE_TOO_SMALL: Words("人脸太小", "face too small"),

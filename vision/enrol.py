@@ -1,0 +1,77 @@
+"""A photo into a template, through the same quality gate as at the counter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from renzheng.contracts.check import SampleQuality
+from renzheng.contracts.reasons import Reason
+from vision.align import align_crop, portrait
+from vision.pack import VisionPack
+from vision.photo import enlarge_if_tight
+from vision.quality import assess
+from vision.types import BgrImage, FloatArray
+
+MAX_PHOTO_SIDE_PX = 1280
+"""Photos are reduced to this before detection: a portrait that fills a 12-megapixel photo is larger than any face
+the detector was trained on."""
+
+BYSTANDER_SHARE = 0.5
+"""A second face at least half as wide as the largest makes it unclear who is meant."""
+
+ENROLMENT_MIN_SCORE = 0.6
+
+
+@dataclass(frozen=True)
+class PhotoFace:
+    """The one face of a photo."""
+
+    quality: SampleQuality
+    embedding: FloatArray
+    crop_bgr: BgrImage
+    portrait_bgr: BgrImage
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a photo cannot be enrolled; the first reason is the one to tell."""
+
+    reasons: tuple[Reason, ...]
+    quality: SampleQuality | None = None
+
+
+def face_of_photo(image_bgr: BgrImage, pack: VisionPack, *, gate: bool = True) -> PhotoFace | Refused:
+    """The one face of a photo with its embedding, or why it is refused.
+
+    ``gate=False`` skips the quality gate but not the need for exactly one face; calibration uses it to show what the
+    gate is worth.
+    """
+    image_bgr, enlargement = enlarge_if_tight(image_bgr)
+    image_bgr, reduction = _reduce(image_bgr)
+    found = pack.detector.detect(image_bgr, ENROLMENT_MIN_SCORE)
+    if not len(found):
+        return Refused((Reason.NO_FACE,))
+    widths = found.boxes_xyxy[:, 2] - found.boxes_xyxy[:, 0]
+    largest = int(np.argmax(widths))
+    if np.sum(widths >= BYSTANDER_SHARE * widths[largest]) > 1:
+        return Refused((Reason.SEVERAL_FACES,))
+    landmarks, box_xyxy = found.landmarks[largest], found.boxes_xyxy[largest]
+    crop_bgr = align_crop(image_bgr, landmarks)
+    frame_wh = image_bgr.shape[1], image_bgr.shape[0]
+    quality = assess(crop_bgr, landmarks, box_xyxy, frame_wh, float(found.scores[largest]), enlargement * reduction)
+    if gate and quality.failed:
+        return Refused(quality.failed, quality)
+    embedding = pack.embedder.embed(crop_bgr[None])[0]
+    return PhotoFace(quality, embedding, crop_bgr, portrait(image_bgr, box_xyxy))
+
+
+def _reduce(image_bgr: BgrImage) -> tuple[BgrImage, float]:
+    """The photo at most 1280 pixels a side, and the factor (1 or less) it was scaled by."""
+    factor = MAX_PHOTO_SIDE_PX / max(image_bgr.shape[:2])
+    if factor >= 1:
+        return image_bgr, 1.0
+    size_wh = round(image_bgr.shape[1] * factor), round(image_bgr.shape[0] * factor)
+    return np.asarray(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8), factor

@@ -1,0 +1,66 @@
+"""The only place that strings the steps together: frames in, faces and tracks out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vision.align import align_crop, portrait
+from vision.detect import MIN_SCORE
+from vision.pack import VisionPack
+from vision.quality import assess
+from vision.track import build_tracks
+from vision.types import Face, FaceTrack, FloatArray, Frame
+
+
+def faces_in(frame: Frame, pack: VisionPack, min_score: float = MIN_SCORE) -> list[Face]:
+    """Faces of one frame: found on the reduced picture, cut and judged on the full one; best detector score first."""
+    found = pack.detector.detect(frame.reduced_bgr, min_score)
+    if not len(found):
+        return []
+    found = found.scaled(frame.scale_xy)
+    image_bgr = frame.full_bgr
+    faces = []
+    for box_xyxy, score, landmarks in zip(found.boxes_xyxy, found.scores, found.landmarks, strict=True):
+        crop_bgr = align_crop(image_bgr, landmarks)
+        quality = assess(crop_bgr, landmarks, box_xyxy, frame.full_wh, float(score))
+        faces.append(
+            Face(
+                frame.time_s,
+                frame.full_wh,
+                box_xyxy,
+                landmarks,
+                float(score),
+                quality,
+                crop_bgr,
+                portrait(image_bgr, box_xyxy),
+            )
+        )
+    return faces
+
+
+@dataclass
+class WindowView:
+    """What was seen of one window so far. Each face is embedded at most once, however often tracks are rebuilt."""
+
+    pack: VisionPack
+    faces: list[Face] = field(default_factory=list)
+    _embedded: dict[tuple[float, bytes], FloatArray] = field(default_factory=dict)
+
+    def look_at(self, frame: Frame) -> None:
+        """Add one frame."""
+        self.faces.extend(faces_in(frame, self.pack))
+
+    def tracks(self) -> list[FaceTrack]:
+        """Tracks of everything seen so far, in order of first sighting."""
+        return build_tracks(self.faces, self._embed)
+
+    def _embed(self, faces: Sequence[Face]) -> FloatArray:
+        keys = [(face.time_s, face.box_xyxy.tobytes()) for face in faces]
+        new = {key: face for key, face in zip(keys, faces, strict=True) if key not in self._embedded}
+        if new:
+            rows = self.pack.embedder.embed(np.stack([face.crop_bgr for face in new.values()]))
+            self._embedded.update(zip(new, rows, strict=True))
+        return np.stack([self._embedded[key] for key in keys])

@@ -1,0 +1,174 @@
+"""From tracks to a verdict: the one rule that the edge, the audit and the server share.
+
+Everything here works on the numbers that a check stores (``TrackEvidence``, ``Coverage``), so that any verdict can be
+worked out again from its record. Flagged verdicts need positive evidence; whatever is unclear is not assessable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from renzheng.contracts.check import Coverage, FaceSample, TrackEvidence, TrackRole
+from renzheng.contracts.reasons import Reason, Verdict
+from vision.track import CONFLICT_COSINE
+
+INDEPENDENT_NEEDED = 3
+FEW_SAMPLES_MARGIN = 0.10
+"""Added to accept under three independent samples; insightface 2.1 adds the same (MODELS, DESIGN §4)."""
+
+RUNNER_UP_MARGIN = 0.05
+"""A holder must not score this much lower than a member of staff or an agent does on the same track."""
+
+FLAG_RECORDED_SHARE = 0.9
+"""A verdict that accuses needs at least this share of the window recorded, looked at and undamaged."""
+
+DAMAGED_SHARE = 0.1
+"""More damaged frames than this share of the looked-at ones, and the footage accuses nobody."""
+
+PRESENCE_LIMIT = 0.03
+"""Something without a face that fills more of the counter zone than this may be a person (ADR 4)."""
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The decision bands of a threshold set; cosines."""
+
+    accept: float
+    reject: float
+    few_samples_margin: float = FEW_SAMPLES_MARGIN
+
+    def __post_init__(self) -> None:
+        if not -1 <= self.reject < self.accept <= 1 or self.few_samples_margin < 0:
+            raise ValueError(f"Bands: expected -1 ≤ reject < accept ≤ 1 and margin ≥ 0, got {self}")
+
+    def needed(self, independent_samples: int) -> float:
+        """The score that establishes an identity from so many independent samples."""
+        return self.accept + (0.0 if independent_samples >= INDEPENDENT_NEEDED else self.few_samples_margin)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict, why, and the best holder score it saw."""
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    score: float | None = None
+
+
+def role_of(track: TrackEvidence, bands: Bands) -> TrackRole:
+    """What a track is, from its scores; the stored ``role`` is not looked at."""
+    if track.holder_score is None or not track.assessable_samples:
+        return TrackRole.NOT_ASSESSABLE if track.in_counter_zone else TrackRole.OUTSIDE
+    if track.lowest_agreement < CONFLICT_COSINE:
+        return TrackRole.CONFLICT
+    needed = bands.needed(track.independent_samples)
+    holder, agent, staff = (_or_lowest(s) for s in (track.holder_score, track.agent_score, track.staff_score))
+    if holder >= needed and holder >= max(agent, staff) - RUNNER_UP_MARGIN:
+        return TrackRole.HOLDER
+    if max(holder, agent, staff) >= needed:
+        return TrackRole.STAFF if staff >= max(holder, agent) else TrackRole.AGENT
+    if not track.in_counter_zone:
+        return TrackRole.OUTSIDE
+    return TrackRole.OTHER if max(holder, agent, staff) < bands.reject else TrackRole.UNCERTAIN
+
+
+def _or_lowest(score: float | None) -> float:
+    return -1.0 if score is None else score
+
+
+def established(tracks: Sequence[TrackEvidence], bands: Bands) -> bool:
+    """Whether independent samples already prove that the holder was at the counter.
+
+    Presence cannot be undone by what else the window shows, so a search may stop here.
+    """
+    return any(
+        track.in_counter_zone
+        and track.independent_samples >= INDEPENDENT_NEEDED
+        and role_of(track, bands) is TrackRole.HOLDER
+        for track in tracks
+    )
+
+
+def decide(
+    tracks: Sequence[TrackEvidence], samples: Sequence[FaceSample], coverage: Coverage, bands: Bands
+) -> Decision:
+    """The verdict on one swipe whose holder has at least one template."""
+    roles = [(track, role_of(track, bands)) for track in tracks]
+    at_counter = [(track, role) for track, role in roles if track.in_counter_zone]
+    score = _best_score(at_counter)
+    if holders := [track for track, role in at_counter if role is TrackRole.HOLDER]:
+        many = any(track.independent_samples >= INDEPENDENT_NEEDED for track in holders)
+        return Decision(Verdict.MATCH, (Reason.INDEPENDENT_SAMPLES if many else Reason.STRONG_SAMPLE,), score)
+    if any(role is TrackRole.AGENT for _, role in at_counter):
+        return Decision(Verdict.PROXY_MATCH, (Reason.APPROVED_AGENT,), score)
+    doubts = footage_doubts(coverage) or _track_doubts(roles, bands)
+    if doubts:
+        return Decision(Verdict.NOT_ASSESSABLE, doubts, score)
+    others = [track for track, role in at_counter if role is TrackRole.OTHER]
+    poor = [track for track, role in at_counter if role is TrackRole.NOT_ASSESSABLE]
+    if others:
+        return _on_others(others, poor, score)
+    if poor:
+        return Decision(Verdict.NOT_ASSESSABLE, (Reason.NO_ASSESSABLE_FACE, *_quality_reasons(poor, samples)), score)
+    staff_seen = any(role is TrackRole.STAFF or track.in_staff_zone for track, role in roles)
+    return _on_nobody(staff_seen, coverage)
+
+
+def _best_score(at_counter: Sequence[tuple[TrackEvidence, TrackRole]]) -> float | None:
+    scores = [track.holder_score for track, _ in at_counter if track.holder_score is not None and track.assessable_samples]
+    return max(scores, default=None)
+
+
+def footage_doubts(coverage: Coverage) -> tuple[Reason, ...]:
+    """Why the footage itself does not allow a verdict that accuses; empty when it does."""
+    if coverage.recorded_share <= 0:
+        return (Reason.NO_FOOTAGE,)
+    doubts: list[Reason] = []
+    if coverage.recorded_share < FLAG_RECORDED_SHARE:
+        doubts.append(Reason.FOOTAGE_INCOMPLETE)
+    if coverage.damaged_frames > DAMAGED_SHARE * coverage.frames_looked:
+        doubts.append(Reason.FOOTAGE_DAMAGED)
+    if not coverage.frames_looked:
+        doubts.append(Reason.NO_PICTURE)
+    return (*doubts, *coverage.picture_faults)
+
+
+def _track_doubts(roles: Sequence[tuple[TrackEvidence, TrackRole]], bands: Bands) -> tuple[Reason, ...]:
+    """Why some face leaves it open whether the holder was there; empty when none does."""
+    doubts: dict[Reason, None] = {}
+    for track, role in roles:
+        if role is TrackRole.HOLDER:
+            doubts[Reason.HOLDER_OUTSIDE_ZONE] = None
+        if not track.in_counter_zone:
+            continue
+        if role is TrackRole.CONFLICT:
+            doubts[Reason.SAMPLES_DISAGREE] = None
+        elif role is TrackRole.NOT_ASSESSABLE and _or_lowest(track.holder_score) >= bands.reject:
+            doubts[Reason.POOR_FACE_MAY_BE_HOLDER] = None
+        elif role is TrackRole.UNCERTAIN:
+            like_customer = max(_or_lowest(track.holder_score), _or_lowest(track.agent_score)) >= bands.reject
+            doubts[Reason.SCORE_BETWEEN if like_customer else Reason.STAFF_OR_CUSTOMER_UNCLEAR] = None
+    return tuple(doubts)
+
+
+def _on_others(others: Sequence[TrackEvidence], poor: Sequence[TrackEvidence], score: float | None) -> Decision:
+    """Somebody else was there: an accusation only on enough independent samples."""
+    if all(track.independent_samples < INDEPENDENT_NEEDED for track in others):
+        return Decision(Verdict.NOT_ASSESSABLE, (Reason.TOO_FEW_SAMPLES,), score)
+    also = (Reason.OTHERS_NOT_ASSESSABLE,) if poor else ()
+    return Decision(Verdict.MISMATCH, (Reason.EVERY_FACE_DIFFERS, *also), score)
+
+
+def _quality_reasons(poor: Sequence[TrackEvidence], samples: Sequence[FaceSample]) -> tuple[Reason, ...]:
+    tracks = {track.track for track in poor}
+    return tuple(dict.fromkeys(reason for s in samples if s.track in tracks for reason in s.quality.failed))
+
+
+def _on_nobody(staff_seen: bool, coverage: Coverage) -> Decision:
+    """No customer's face: absent, unless something without a face stood at the counter."""
+    if coverage.unexplained_presence is None or coverage.unexplained_presence > PRESENCE_LIMIT:
+        return Decision(Verdict.NOT_ASSESSABLE, (Reason.SOMEONE_WITHOUT_FACE,))
+    if staff_seen:
+        return Decision(Verdict.STAFF_ONLY, (Reason.ONLY_STAFF_SEEN,))
+    return Decision(Verdict.HOLDER_ABSENT, (Reason.NOBODY_SEEN,))

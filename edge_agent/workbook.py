@@ -1,0 +1,107 @@
+"""The first sheet of an .xlsx workbook as rows of text. Formulas are not evaluated."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
+
+from edge_agent.rows import Cell, RawTable
+from renzheng.errors import BadInput
+
+EXACT_DIGITS = 15
+"""A spreadsheet keeps so many digits of a number; of a longer one the rest is lost."""
+
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    InvalidFileException,
+    zlib.error,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    EOFError,
+    OSError,
+    SyntaxError,  # of the XML
+    NotImplementedError,  # an encrypted or oddly packed zip member
+    RuntimeError,
+)
+
+
+def read_workbook(path: Path, data: bytes) -> RawTable:
+    """Lines are the sheet's row numbers. Raises :class:`BadInput` when it is not a readable workbook."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that do not matter here
+        try:
+            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
+            try:
+                return _first_sheet(path, book)
+            finally:
+                book.close()
+        except _UNREADABLE as error:
+            raise BadInput(f"{path}: not a readable .xlsx workbook: {error}") from error
+
+
+def _first_sheet(path: Path, book: Any) -> RawTable:
+    sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    if not sheets:
+        raise BadInput(f"{path}: the workbook has no visible sheet")
+    sheet = sheets[0]
+    sheet.reset_dimensions()  # some writers state a size that is too small
+    raw = RawTable()
+    if len(sheets) > 1:
+        raw.warnings.append(f'{path}: read the first of {len(sheets)} sheets, "{sheet.title}"')
+    raw.lines += _filled(sheet.rows)
+    return raw
+
+
+def _filled(rows: Iterable[Iterable[Any]]) -> Iterable[tuple[int, list[Cell]]]:
+    for number, row in enumerate(rows, 1):
+        cells = [_cell(cell) for cell in row]
+        if any(cell.text.strip() for cell in cells):
+            yield number, cells
+
+
+def _cell(cell: Any) -> Cell:
+    value, kind = cell.value, cell.data_type
+    if value is None:
+        return Cell("")
+    if kind == "f":
+        return Cell(str(value), "expected a value, found a formula; paste the column as values")
+    if kind == "e":
+        return Cell(str(value), f"expected a value, found the spreadsheet error {value}")
+    if isinstance(value, datetime):
+        return Cell(_time_text(value))
+    if isinstance(value, date):
+        return Cell(value.isoformat())
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _number(value)
+    return Cell(str(value))
+
+
+def _time_text(moment: datetime) -> str:
+    """To the millisecond: a sheet keeps times as fractions of a day, which come back a little off."""
+    rounded = moment + timedelta(microseconds=500)
+    return rounded.isoformat(sep=" ", timespec="milliseconds").removesuffix(".000")
+
+
+def _number(value: int | float) -> Cell:
+    whole = int(value) if float(value).is_integer() else None
+    if whole is None:
+        return Cell(repr(value))
+    text = str(whole)
+    if len(text.lstrip("-")) > EXACT_DIGITS:
+        return Cell(
+            text,
+            f"a number of over {EXACT_DIGITS} digits, of which a spreadsheet loses the rest; keep the column as text",
+        )
+    return Cell(text)

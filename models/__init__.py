@@ -1,0 +1,1 @@
+"""The model zoo: manifest, fetch and verify, prepare, ONNX Runtime sessions, licences."""

@@ -26,7 +26,9 @@ class Mount(NamedTuple):
 
 
 MOUNTS: dict[str, Mount] = {
-    "audit": Mount("edge_agent.commands", "audit", "Check recorded footage against a list of swipes. 以录像核对刷卡记录"),
+    "audit": Mount(
+        "edge_agent.commands", "audit", "Check recorded footage against a list of swipes. 以录像核对刷卡记录"
+    ),
     "explain": Mount("edge_agent.commands", "explain", "Show how one verdict came about. 解释一条核验结论"),
     "demo": Mount("renzheng.demo.commands", "demo", "Render a small invented town and audit it. 生成并核验演示数据"),
     "models": Mount("models.commands", "app", "List, fetch and verify model packs. 模型管理"),

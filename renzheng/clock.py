@@ -19,7 +19,9 @@ def as_utc(moment: datetime) -> datetime:
 def local_text(moment: datetime, *, milliseconds: bool = False) -> str:
     """``yyyy-MM-dd HH:mm:ss`` in Asia/Shanghai, as the platform writes times."""
     local = as_utc(moment).astimezone(SHANGHAI)
-    return local.isoformat(sep=" ", timespec="milliseconds" if milliseconds else "seconds")[:23 if milliseconds else 19]
+    return local.isoformat(sep=" ", timespec="milliseconds" if milliseconds else "seconds")[
+        : 23 if milliseconds else 19
+    ]
 
 
 def from_seconds(seconds: float) -> datetime:

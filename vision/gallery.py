@@ -21,7 +21,7 @@ def unit_rows(rows: npt.NDArray[np.floating]) -> FloatArray:
     """N × D rows scaled to length 1; a zero row stays zero."""
     expect_shape("rows", rows, (None, None))
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
 class WeightedMean(NamedTuple):
@@ -45,7 +45,7 @@ class Best(NamedTuple):
     """The template a probe is nearest to."""
 
     cosine: float
-    index: int
+    row: int
 
 
 def best_template(probe: FloatArray, templates: FloatArray) -> Best | None:
@@ -53,8 +53,8 @@ def best_template(probe: FloatArray, templates: FloatArray) -> Best | None:
     if not len(templates):
         return None
     cosines = templates @ probe
-    index = int(np.argmax(cosines))
-    return Best(float(cosines[index]), index)
+    row = int(np.argmax(cosines))
+    return Best(float(cosines[row]), row)
 
 
 class Hits(NamedTuple):

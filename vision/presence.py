@@ -64,11 +64,11 @@ def _different(look: GreyImage, usual: GreyImage) -> Mask:
     """Where a look differs from the usual, after a shift of brightness common to the whole picture is taken out."""
     change = look.astype(np.int16) - usual
     change -= np.int16(np.median(change))
-    return np.abs(change) > DIFFERENT_LEVELS
+    return np.asarray(np.abs(change) > DIFFERENT_LEVELS)
 
 
 def _moving(look: GreyImage, before: GreyImage) -> Mask:
-    return np.abs(look.astype(np.int16) - before) > MOVING_LEVELS
+    return np.asarray(np.abs(look.astype(np.int16) - before) > MOVING_LEVELS)
 
 
 def body_mask(faces: Iterable[Face], shape_hw: tuple[int, int]) -> Mask:

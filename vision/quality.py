@@ -56,7 +56,7 @@ _FACE_COLUMNS = slice(22, 90)
 # Weak perspective with a nose tip that stands out: tan(angle) = shift of the nose / (depth ratio · half eye distance).
 NOSE_DEPTH_TO_HALF_EYES = 0.75
 NOSE_DEPTH_TO_EYE_MOUTH = 0.55
-_EYE_Y, _NOSE_Y, _MOUTH_Y = float(ARCFACE_POINTS[:2, 1].mean()), float(ARCFACE_POINTS[2, 1]), float(ARCFACE_POINTS[3:, 1].mean())
+_EYE_Y, _NOSE_Y, _MOUTH_Y = (float(ARCFACE_POINTS[rows, 1].mean()) for rows in ([0, 1], [2], [3, 4]))
 FRONTAL_NOSE_SHARE = (_NOSE_Y - _EYE_Y) / (_MOUTH_Y - _EYE_Y)
 
 

@@ -25,8 +25,8 @@ LANDMARK_COUNT = 5
 
 def expect_shape(name: str, array: npt.NDArray[np.generic], expected: tuple[int | None, ...]) -> None:
     """Raise ``ValueError`` with expected and actual shape; ``None`` stands for any length."""
-    fits = array.ndim == len(expected) and all(want is None or want == has for want, has in zip(expected, array.shape, strict=True))
-    if not fits:
+    same_rank = array.ndim == len(expected)
+    if not same_rank or any(want not in (None, has) for want, has in zip(expected, array.shape, strict=True)):
         wanted = " × ".join("any" if want is None else str(want) for want in expected)
         raise ValueError(f"{name}: expected shape {wanted}, got {' × '.join(map(str, array.shape)) or 'a scalar'}")
 

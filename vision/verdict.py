@@ -116,8 +116,8 @@ def decide(
 
 
 def _best_score(at_counter: Sequence[tuple[TrackEvidence, TrackRole]]) -> float | None:
-    scores = [track.holder_score for track, _ in at_counter if track.holder_score is not None and track.assessable_samples]
-    return max(scores, default=None)
+    scores = [track.holder_score for track, _ in at_counter if track.assessable_samples]
+    return max((score for score in scores if score is not None), default=None)
 
 
 def footage_doubts(coverage: Coverage) -> tuple[Reason, ...]:

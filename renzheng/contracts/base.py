@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from renzheng.clock import as_utc
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION: Final = 1
 
 UtcTime = Annotated[datetime, AfterValidator(as_utc)]
 

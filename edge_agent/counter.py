@@ -1,0 +1,268 @@
+"""A swipe check: footage in, an identity check out.
+
+The window is searched outward from the swipe. As soon as independent samples prove that the holder was there, the
+search stops: being present is something no other picture can undo. Only what stays in doubt is searched whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+import renzheng
+from edge_agent.evidence import evidence_of, samples_of
+from edge_agent.footage import Footage, Stretch, TimeWindow
+from edge_agent.references import References
+from renzheng.clock import from_seconds, to_seconds
+from renzheng.contracts import (
+    Coverage,
+    FaceSample,
+    IdentityCheck,
+    PackReference,
+    Reason,
+    Swipe,
+    ThresholdValues,
+    TrackEvidence,
+    Verdict,
+)
+from vision.pack import VisionPack
+from vision.pipeline import WindowView
+from vision.presence import GreyImage, picture_faults, small_grey, unexplained_presence, usual_picture
+from vision.track import INDEPENDENT_S
+from vision.types import Face, FaceTrack, Frame
+from vision.verdict import INDEPENDENT_NEEDED, Bands, Decision, decide, established, role_of
+from vision.zones import ZoneKind, Zones
+
+BEFORE_S = 6.0
+AFTER_S = 4.0
+EVALUATE_EVERY_S = 1.0
+
+USUAL_SPAN_S = 1800.0
+USUAL_STEP_S = 600.0
+USUAL_GLANCES = 24
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """How a counter is checked."""
+
+    pack: VisionPack
+    thresholds: ThresholdValues
+    zones: Zones = field(default_factory=Zones.whole_picture)
+    before_s: float = BEFORE_S
+    after_s: float = AFTER_S
+    clock_offset_s: float = 0.0
+    exhaustive: bool = False
+
+    @property
+    def bands(self) -> Bands:
+        """The decision bands of the threshold set."""
+        return Bands(self.thresholds.accept, self.thresholds.reject, self.thresholds.few_samples_margin)
+
+
+@dataclass(frozen=True)
+class CheckedSwipe:
+    """A check and the faces of its samples, in the same order."""
+
+    check: IdentityCheck
+    sample_faces: tuple[Face, ...] = ()
+
+
+class UsualPictures:
+    """What a camera's place usually looks like around a time; kept for the blocks of time last asked for."""
+
+    def __init__(self, footage: Footage) -> None:
+        self._at_block = lru_cache(maxsize=4)(self._look_around)
+        self._footage = footage
+
+    def around(self, time_s: float) -> GreyImage | None:
+        """The usual picture of the half hour around a time; ``None`` without footage."""
+        return self._at_block(round(time_s / USUAL_STEP_S))
+
+    def _look_around(self, block: int) -> GreyImage | None:
+        middle_s = block * USUAL_STEP_S
+        window = TimeWindow(middle_s - USUAL_SPAN_S / 2, middle_s + USUAL_SPAN_S / 2)
+        return usual_picture([small_grey(frame.reduced_bgr) for frame in self._footage.glances(window, USUAL_GLANCES)])
+
+
+def outward(stretches: Sequence[Stretch], moment_s: float) -> Iterator[Stretch]:
+    """The stretch that holds the moment, then the next, the one before, the next but one, and so on."""
+    after = [stretch for stretch in stretches if stretch.end_s > moment_s]
+    before = [stretch for stretch in reversed(stretches) if stretch.end_s <= moment_s]
+    for index in range(max(len(after), len(before) + 1)):
+        if index < len(after):
+            yield after[index]
+        if index and index <= len(before):
+            yield before[index - 1]
+
+
+@dataclass
+class Search:
+    """What one search of a window has seen."""
+
+    footage: Footage
+    window: TimeWindow
+    references: References
+    settings: CheckSettings
+    view: WindowView = field(init=False)
+    looks: dict[float, GreyImage] = field(default_factory=dict)
+    searched_s: float = 0.0
+    damage: int = 0
+    tracks: list[FaceTrack] = field(default_factory=list)
+    evidence: tuple[TrackEvidence, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.view = WindowView(self.settings.pack)
+
+    def run(self, moment_s: float) -> bool:
+        """Search outward; whether independent samples established the holder.
+
+        An exhaustive search goes on to the end and keeps what it found there, unless only the part around the swipe
+        establishes the holder: then it keeps that part's evidence, so that both ways give the same verdict.
+        """
+        kept: tuple[list[FaceTrack], tuple[TrackEvidence, ...]] | None = None
+        for stretch in outward(self.footage.stretches(self.window), moment_s):
+            for _pause_s in self._look_through(stretch):
+                if kept is None and self._holder_established():
+                    if not self.settings.exhaustive:
+                        return True
+                    kept = self.tracks, self.evidence
+        self.evaluate()
+        if kept and not established(self.evidence, self.settings.bands):
+            self.tracks, self.evidence = kept
+        return kept is not None
+
+    def _look_through(self, stretch: Stretch) -> Iterator[float]:
+        """Look at a stretch; pause about once a second of footage and at its end."""
+        start_s = max(stretch.start_s, self.window.start_s)
+        end_s = min(stretch.end_s, self.window.end_s)
+        paused_s = start_s
+        for frame in self.footage.look(stretch, self.window, self._on_damage):
+            self._take(frame)
+            if frame.time_s - paused_s >= EVALUATE_EVERY_S:
+                self.searched_s += frame.time_s - paused_s
+                paused_s = frame.time_s
+                yield frame.time_s
+        self.searched_s += max(0.0, end_s - paused_s)
+        yield end_s
+
+    def _take(self, frame: Frame) -> None:
+        self.view.look_at(frame)
+        self.looks[frame.time_s] = small_grey(frame.reduced_bgr)
+
+    def _on_damage(self, _message: str) -> None:
+        self.damage += 1
+
+    def _holder_established(self) -> bool:
+        """Evaluated only when the faces seen so far span time enough for independent samples."""
+        times_s = [face.time_s for face in self.view.faces]
+        if not times_s or max(times_s) - min(times_s) < INDEPENDENT_S * (INDEPENDENT_NEEDED - 1):
+            return False
+        self.evaluate()
+        return established(self.evidence, self.settings.bands)
+
+    def evaluate(self) -> None:
+        """Tracks and their evidence from everything seen so far."""
+        faces = self.view.faces
+        private = self.settings.zones.holds(ZoneKind.PRIVATE, np.array([f.feet_relative for f in faces]).reshape(-1, 2))
+        self.view.faces = [face for face, hidden in zip(faces, private, strict=True) if not hidden]
+        self.tracks = self.view.tracks()
+        self.evidence = tuple(
+            evidence_of(number, track, self.references, self.settings.zones) for number, track in enumerate(self.tracks)
+        )
+
+    def coverage(self, **more: object) -> Coverage:
+        """How much was there and was looked at."""
+        return Coverage.model_validate(
+            {
+                "recorded_share": round(self.footage.recorded_share(self.window), 4),
+                "frames_looked": len(self.looks),
+                "searched_share": round(min(1.0, self.searched_s / self.window.length_s), 4),
+                "damaged_frames": self.damage,
+                **more,
+            }
+        )
+
+
+def check_swipe(
+    swipe: Swipe, footage: Footage, usual: UsualPictures, references: References, settings: CheckSettings
+) -> CheckedSwipe:
+    """Check one swipe. Raises nothing for poor footage: that is *not assessable* with its reasons."""
+    moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
+    window = TimeWindow(moment_s - settings.before_s, moment_s + settings.after_s)
+    search = Search(footage, window, references, settings)
+    unknown = _unknown_holder(references)
+    if unknown:
+        return CheckedSwipe(
+            _as_check(swipe, window, search, Decision(Verdict.NOT_ENROLLED, (unknown,)), search.coverage())
+        )
+    search.run(moment_s)
+    samples = samples_of(search.tracks, search.evidence, references, moment_s)
+    coverage, decision = _decide(search, samples, usual, moment_s)
+    check = _as_check(swipe, window, search, decision, coverage, samples)
+    return CheckedSwipe(check, tuple(face for track in search.tracks for face in track.samples))
+
+
+def _unknown_holder(references: References) -> Reason | None:
+    if references.holder is None:
+        return Reason.PERSON_UNKNOWN
+    return None if len(references.holder.templates) else Reason.NO_USABLE_PHOTO
+
+
+def _decide(
+    search: Search, samples: Sequence[FaceSample], usual: UsualPictures, moment_s: float
+) -> tuple[Coverage, Decision]:
+    """The verdict; what the place usually looks like is asked only when no customer's face decides."""
+    bands = search.settings.bands
+    coverage = search.coverage()
+    decision = decide(search.evidence, samples, coverage, bands)
+    if Reason.SOMEONE_WITHOUT_FACE not in decision.reasons:
+        return coverage, decision
+    usual_grey = usual.around(moment_s)
+    looks = sorted(search.looks.items())
+    height, width = looks[0][1].shape
+    zone = search.settings.zones.mask(ZoneKind.COUNTER, width, height)
+    presence = unexplained_presence(looks, usual_grey, search.view.faces, zone)
+    faults = picture_faults([grey for _, grey in looks], usual_grey)
+    coverage = search.coverage(unexplained_presence=round(presence, 4), picture_faults=faults)
+    return coverage, decide(search.evidence, samples, coverage, bands)
+
+
+def _as_check(
+    swipe: Swipe,
+    window: TimeWindow,
+    search: Search,
+    decision: Decision,
+    coverage: Coverage,
+    samples: Sequence[FaceSample] = (),
+) -> IdentityCheck:
+    settings = search.settings
+    tracks = tuple(t.model_copy(update={"role": role_of(t, settings.bands)}) for t in search.evidence)
+    holder = search.references.holder
+    return IdentityCheck(
+        swipe_id=swipe.setl_id,
+        psn_no=swipe.psn_no,
+        fixmedins_code=swipe.fixmedins_code,
+        terminal_id=swipe.terminal_id,
+        swiped_at=swipe.setl_time,
+        clock_offset_s=settings.clock_offset_s,
+        window_start=from_seconds(window.start_s),
+        window_end=from_seconds(window.end_s),
+        verdict=decision.verdict,
+        reasons=decision.reasons,
+        score=decision.score,
+        tracks=tracks,
+        samples=tuple(samples),
+        coverage=coverage,
+        pack=PackReference(
+            name=settings.pack.name,
+            detector_sha256=settings.pack.detector_sha256,
+            embedder_sha256=settings.pack.embedder_sha256,
+        ),
+        thresholds=settings.thresholds,
+        reference_photos=len(holder.templates) if holder else 0,
+        agent_version=renzheng.__version__,
+    )

@@ -1,0 +1,100 @@
+"""A track's faces into the numbers that a check keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_agent.references import Person, References
+from renzheng.clock import from_seconds
+from renzheng.contracts import FaceSample, TrackEvidence, TrackRole
+from vision.gallery import WeightedMean, best_template, weighted_mean
+from vision.track import independent_count, sample_weights
+from vision.types import Face, FaceTrack, FloatArray
+from vision.zones import ZoneKind, Zones
+
+DIGITS = 4
+"""Cosines are rounded before anything is decided, so that the stored numbers give the same verdict."""
+
+
+def _mean_of(track: FaceTrack) -> WeightedMean:
+    """Quality-weighted mean over the assessable samples, or over the one poor sample of a poor track."""
+    chosen = track.assessable_indices or list(range(len(track.samples)))
+    return weighted_mean(track.embeddings[chosen], sample_weights([track.samples[i] for i in chosen]))
+
+
+def _lowest_agreement(track: FaceTrack) -> float:
+    good = track.embeddings[track.assessable_indices]
+    return float((good @ good.T).min()) if len(good) > 1 else 1.0
+
+
+def _best_person(probe: FloatArray, people: Sequence[Person]) -> tuple[float | None, str | None]:
+    scored = [(best.cosine, person.person_id) for person in people if (best := best_template(probe, person.templates))]
+    score, person_id = max(scored, default=(None, None))
+    return (None if score is None else round(score, DIGITS)), person_id
+
+
+def _mostly_in(kind: ZoneKind, faces: Sequence[Face], zones: Zones) -> bool:
+    """Whether the face was in such a zone in at least half of its sightings."""
+    points = np.array([face.feet_relative for face in faces]).reshape(-1, 2)
+    return float(np.mean(zones.holds(kind, points))) >= 0.5
+
+
+def evidence_of(number: int, track: FaceTrack, references: References, zones: Zones) -> TrackEvidence:
+    """What the verdict is made of. The role is left to :func:`vision.verdict.role_of`."""
+    mean = _mean_of(track)
+    holder = best_template(mean.direction, references.holder.templates) if references.holder else None
+    agent_score, agent = _best_person(mean.direction, references.agents)
+    staff_score, staff = _best_person(mean.direction, references.staff)
+    good = [track.samples[index] for index in track.assessable_indices]
+    return TrackEvidence(
+        track=number,
+        role=TrackRole.UNCERTAIN,
+        first_seen=from_seconds(track.faces[0].time_s),
+        last_seen=from_seconds(track.faces[-1].time_s),
+        frames_seen=len(track.faces),
+        in_counter_zone=_mostly_in(ZoneKind.COUNTER, track.faces, zones),
+        in_staff_zone=_mostly_in(ZoneKind.STAFF, track.faces, zones),
+        samples=len(track.samples),
+        assessable_samples=len(good),
+        independent_samples=independent_count([face.time_s for face in good]),
+        concentration=round(mean.concentration, DIGITS),
+        lowest_agreement=round(_lowest_agreement(track), DIGITS),
+        holder_score=round(holder.cosine, DIGITS) if holder else None,
+        agent_score=agent_score,
+        agent_psn_no=agent,
+        staff_score=staff_score,
+        staff_id=staff,
+    )
+
+
+def samples_of(
+    tracks: Sequence[FaceTrack], evidence: Sequence[TrackEvidence], references: References, moment_s: float
+) -> tuple[FaceSample, ...]:
+    """Every kept sample with its own similarity to the template its track is nearest to."""
+    samples = []
+    for track, facts in zip(tracks, evidence, strict=True):
+        similarities = _similarities(track, references.holder)
+        for face, similarity in zip(track.samples, similarities, strict=True):
+            left, top, right, bottom = (round(float(side), 1) for side in face.box_xyxy)
+            samples.append(
+                FaceSample(
+                    track=facts.track,
+                    captured_at=from_seconds(face.time_s),
+                    offset_s=round(face.time_s - moment_s, 3),
+                    box_xyxy=(left, top, right, bottom),
+                    frame_wh=face.frame_wh,
+                    quality=face.quality,
+                    assessable=face.assessable,
+                    similarity=similarity,
+                )
+            )
+    return tuple(samples)
+
+
+def _similarities(track: FaceTrack, holder: Person | None) -> list[float | None]:
+    best = best_template(_mean_of(track).direction, holder.templates) if holder else None
+    if holder is None or best is None:
+        return [None] * len(track.samples)
+    return [round(float(cosine), DIGITS) for cosine in track.embeddings @ holder.templates[best.row]]

@@ -1,0 +1,107 @@
+"""Who a face may be compared with: the holder, the holder's approved agents, the staff."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from edge_agent.people_folder import PeopleFolder
+from edge_agent.tables import AgentTable
+from renzheng.contracts import Reason
+from vision.enrol import PhotoFace, Refused, face_of_photo
+from vision.pack import VisionPack
+from vision.photo import PhotoRefused, load_photo
+from vision.types import BgrImage, FloatArray
+
+
+class PhotoRefusal(NamedTuple):
+    """One photo that could not be used, and why."""
+
+    person_id: str
+    path: Path
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Person:
+    """An enrolled person's templates, M × D unit rows; M = 0 when no photo passed the gate."""
+
+    person_id: str
+    templates: FloatArray
+    portrait_bgr: BgrImage | None = None
+
+
+@dataclass(frozen=True)
+class References:
+    """Everyone a check compares with. ``holder`` is ``None`` when the person number is unknown."""
+
+    holder: Person | None
+    agents: tuple[Person, ...] = ()
+    staff: tuple[Person, ...] = ()
+
+
+class ReferenceSource(Protocol):
+    """Where templates come from: a folder here, the server elsewhere."""
+
+    def references_for(self, psn_no: str, at: datetime) -> References:
+        """The people a swipe by ``psn_no`` at that time is compared with."""
+        ...
+
+
+@dataclass
+class FolderReferences:
+    """Photos in folders, enrolled when first asked for and kept for the run."""
+
+    pack: VisionPack
+    gallery: PeopleFolder
+    staff: PeopleFolder | None = None
+    agents: AgentTable | None = None
+    refusals: list[PhotoRefusal] = field(default_factory=list)
+    _people: dict[tuple[str, Path], Person] = field(default_factory=dict)
+
+    def references_for(self, psn_no: str, at: datetime) -> References:
+        """Enrols whoever is needed; people without a folder are left out."""
+        agent_ids = self.agents.agents_of(psn_no, at) if self.agents else ()
+        return References(
+            holder=self.person(psn_no),
+            agents=tuple(person for agent in agent_ids if (person := self.person(agent)) and len(person.templates)),
+            staff=self.staff_people(),
+        )
+
+    def staff_people(self) -> tuple[Person, ...]:
+        """Every member of staff with at least one usable photo."""
+        if self.staff is None:
+            return ()
+        everyone = (self._enrolled(person_id, self.staff) for person_id in self.staff.person_ids())
+        return tuple(person for person in everyone if len(person.templates))
+
+    def person(self, psn_no: str) -> Person | None:
+        """An insured person by number; ``None`` when there is no folder of that name."""
+        return self._enrolled(psn_no, self.gallery) if psn_no in self.gallery else None
+
+    def _enrolled(self, person_id: str, folder: PeopleFolder) -> Person:
+        key = person_id, folder.folder
+        if key not in self._people:
+            self._people[key] = self._enrol(person_id, folder.photos(person_id))
+        return self._people[key]
+
+    def _enrol(self, person_id: str, photos: Sequence[Path]) -> Person:
+        faces: list[PhotoFace] = []
+        for path in photos:
+            try:
+                found = face_of_photo(load_photo(path), self.pack)
+            except PhotoRefused as refused:
+                found = Refused((refused.reason,))
+            if isinstance(found, Refused):
+                self.refusals.append(PhotoRefusal(person_id, path, found.reasons))
+            else:
+                faces.append(found)
+        if not faces:
+            return Person(person_id, np.empty((0, self.pack.embedder.size), np.float32))
+        best = max(faces, key=lambda face: face.quality.score)
+        return Person(person_id, np.stack([face.embedding for face in faces]), best.portrait_bgr)

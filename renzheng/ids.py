@@ -1,0 +1,16 @@
+"""Names that are safe to use as file names."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+def file_stem(identifier: str) -> str:
+    """The identifier itself where it is a plain word, else its plain letters and a digest that keeps it apart."""
+    if _PLAIN.fullmatch(identifier) and not identifier.endswith("."):
+        return identifier
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", identifier).strip("-")[:40]
+    return f"{plain or 'id'}-{hashlib.sha256(identifier.encode()).hexdigest()[:12]}"

@@ -1,0 +1,183 @@
+"""Cutting a clip out of recordings by stream copy: no picture is touched, only the container is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from edge_agent.footage import Cut, TimeWindow
+from edge_agent.recording_probe import RecordedFile, packet_pts
+from edge_agent.recording_reader import Gop, GopMap, Reader, ReaderPool
+from renzheng.errors import BadInput
+from renzheng.files import atomic_path
+
+_CLIP_TIME_BASE = Fraction(1, 90_000)
+
+
+@dataclass(frozen=True)
+class ClipPart:
+    """The part of a window for which one recording answers."""
+
+    recording: RecordedFile
+    name: str
+    gops: GopMap
+    part: TimeWindow
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A run of packets: from a keyframe up to the last one, in decoding order, that is shown before the end."""
+
+    source: ClipPart
+    key_pts: int
+    last_pts: frozenset[int]
+
+    @property
+    def start_s(self) -> float:
+        return self.source.recording.seconds(self.key_pts)
+
+
+def write_clip(pool: ReaderPool, parts: Sequence[ClipPart], path: Path) -> Cut | None:
+    """Join the parts into one MP4 whose times begin at the first keyframe; the same bytes on every run.
+
+    Raises :class:`BadInput` when the codec does not go into an MP4, :class:`renzheng.errors.StorageFull` when the
+    disk is full; no partial file stays behind.
+    """
+    alike = _alike(pool, parts)
+    pieces = [piece for part in alike if (piece := _piece(pool, part)) is not None]
+    if not pieces:
+        return None
+    with atomic_path(path) as written:
+        end_s = _write(pool, pieces, written)
+    return Cut(path, pieces[0].start_s, end_s, tuple(piece.source.name for piece in pieces))
+
+
+def _alike(pool: ReaderPool, parts: Sequence[ClipPart]) -> list[ClipPart]:
+    """The parts that can share one video track with the largest of them."""
+    if len(parts) == 1:
+        return list(parts)
+    parameters = {}
+    for part in parts:
+        with pool.reader(part.recording) as reader:
+            context = reader.context
+            parameters[part.name] = (
+                context.codec.name,
+                context.width,
+                context.height,
+                context.pix_fmt,
+                context.extradata,
+            )
+    shared = parameters[max(parts, key=lambda p: p.part.length_s).name]
+    return [part for part in parts if parameters[part.name] == shared]
+
+
+def _piece(pool: ReaderPool, source: ClipPart) -> _Piece | None:
+    at = source.recording
+    with pool.reader(at) as reader:
+        gops = source.gops.gops(reader, at.pts_at(source.part.start_s), at.pts_at(source.part.end_s) + 1)
+    shown = _shown_before(gops, at, source.part.end_s)
+    return _Piece(source, gops[0].key_pts, shown) if shown else None
+
+
+def _shown_before(gops: Sequence[Gop], at: RecordedFile, end_s: float) -> frozenset[int]:
+    return frozenset(pts for gop in gops for pts in gop.shown_pts if at.seconds(pts) < end_s)
+
+
+def _write(pool: ReaderPool, pieces: Sequence[_Piece], path: Path) -> float:
+    container = av.open(
+        str(path), "w", format="mp4", container_options={"movflags": "+faststart", "fflags": "+bitexact"}
+    )
+    try:
+        end_s = _Writer(container, pieces[0].start_s).write(pool, pieces)
+        container.close()
+    except BaseException:
+        _close_quietly(container)
+        raise
+    return end_s
+
+
+def _close_quietly(container: OutputContainer) -> None:
+    with suppress(FFmpegError, OSError):  # the error that led here says more
+        container.close()
+
+
+class _Writer:
+    """Copies pieces into one track, keeping decoding times rising across the joins."""
+
+    def __init__(self, container: OutputContainer, start_s: float) -> None:
+        self._container = container
+        self._start_s = start_s
+        self._stream: VideoStream | None = None
+        self._last_dts: int | None = None
+        self._end_s = start_s
+
+    def write(self, pool: ReaderPool, pieces: Sequence[_Piece]) -> float:
+        for number, piece in enumerate(pieces):
+            until_s = pieces[number + 1].start_s if number + 1 < len(pieces) else float("inf")
+            with pool.reader(piece.source.recording) as reader:
+                if self._stream is None:
+                    self._stream = _add_stream(self._container, reader)
+                self._copy(reader, piece, until_s)
+        return self._end_s
+
+    def _copy(self, reader: Reader, piece: _Piece, until_s: float) -> None:
+        at = piece.source.recording
+        for packet in _packets(reader, piece):
+            pts = packet_pts(packet)
+            if pts is None or pts < piece.key_pts or at.seconds(pts) >= until_s:
+                continue
+            shown_s = at.seconds(pts)
+            duration_s = float(packet.duration * at.time_base) if packet.duration else at.frame_s
+            self._end_s = max(self._end_s, shown_s + duration_s)
+            self._mux(
+                packet,
+                shown_s,
+                float((pts - (packet.dts if packet.dts is not None else pts)) * at.time_base),
+                duration_s,
+            )
+
+    def _mux(self, packet: Packet[VideoStream], shown_s: float, ahead_s: float, duration_s: float) -> None:
+        pts = _ticks(shown_s - self._start_s)
+        dts = pts - _ticks(ahead_s)
+        if self._last_dts is not None:
+            dts = max(dts, self._last_dts + 1)
+        self._last_dts = dts
+        assert self._stream is not None
+        packet.stream = self._stream
+        packet.time_base = _CLIP_TIME_BASE
+        packet.pts, packet.dts, packet.duration = max(pts, dts), dts, _ticks(duration_s)
+        self._container.mux_one(packet)
+
+
+def _packets(reader: Reader, piece: _Piece) -> Iterator[Packet[VideoStream]]:
+    left = set(piece.last_pts)
+    for packet in reader.packets_at(piece.key_pts):
+        if not left:
+            return
+        left.discard(packet_pts(packet) or 0)
+        yield packet
+
+
+def _add_stream(container: OutputContainer, reader: Reader) -> VideoStream:
+    try:
+        stream = container.add_stream_from_template(reader.stream, opaque=True)
+    except ValueError as error:
+        codec = reader.context.codec.name
+        raise BadInput(f"{reader.recording.path}: expected video that goes into an MP4, {codec} does not") from error
+    stream.time_base = _CLIP_TIME_BASE
+    if reader.context.codec.name == "hevc":
+        stream.codec_context.codec_tag = "hvc1"
+    return stream
+
+
+def _ticks(seconds: float) -> int:
+    return round(seconds / _CLIP_TIME_BASE)

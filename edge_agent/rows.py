@@ -52,15 +52,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One row by column name, with the line it starts on."""
+    """One row by column name, with the line it starts on; a short row's missing cells are empty."""
 
     line: int
     cells: dict[str, Cell]
 
     def text(self, name: str) -> str:
-        """The cell without surrounding space; empty where the row is short."""
-        cell = self.cells.get(name)
-        return cell.text.strip() if cell else ""
+        """The cell without surrounding space."""
+        return self.cells[name].text.strip()
 
 
 @dataclass(frozen=True)
@@ -217,7 +216,8 @@ def _with_header(path: Path, raw: RawTable, required: Sequence[str]) -> RowFile:
         if problems:
             bad_rows += problems
         else:
-            rows.append(Row(line, {name: cell for name, cell in zip(header, cells, strict=False) if name}))
+            padded = [*cells, *[Cell("")] * (len(header) - len(cells))]
+            rows.append(Row(line, {name: cell for name, cell in zip(header, padded, strict=False) if name}))
     return RowFile(header, tuple(rows), tuple(sorted(bad_rows)), tuple(raw.warnings))
 
 

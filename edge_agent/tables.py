@@ -175,9 +175,8 @@ def _parse_row(row: Row, parsers: dict[str, Callable[[str], Any]]) -> tuple[dict
     values: dict[str, Any] = {}
     wrong = []
     for name, parse in parsers.items():
-        cell = row.cells.get(name)
-        if cell is not None and cell.doubt:
-            wrong.append(BadRow(row.line, name, cell.doubt))
+        if doubt := row.cells[name].doubt:
+            wrong.append(BadRow(row.line, name, doubt))
             continue
         try:
             values[name] = parse(row.text(name))

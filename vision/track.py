@@ -17,6 +17,9 @@ MAX_SAMPLES = 5
 INDEPENDENT_S = 1.0
 """Samples this far apart count as independent (insightface 2.1's PrivateFrame uses the same second)."""
 
+LEAST_WEIGHT = 0.01
+"""A sample's weight in its track's mean is its quality score, but never less than this."""
+
 MAX_GAP_S = 1.0
 MAX_STEP_IN_FACES = 1.2
 MAX_SIZE_RATIO = 1.6
@@ -101,7 +104,7 @@ def independent_count(times_s: Sequence[float]) -> int:
 
 def sample_weights(samples: Sequence[Face]) -> FloatArray:
     """Weight of each sample in its track's mean: its quality score, never quite zero. Shape (N,)."""
-    return np.array([max(face.quality.score, 0.01) for face in samples], dtype=np.float32)
+    return np.array([max(face.quality.score, LEAST_WEIGHT) for face in samples], dtype=np.float32)
 
 
 def _split_mixed(faces: list[Face], samples: list[Face], embeddings: FloatArray) -> list[list[Face]]:

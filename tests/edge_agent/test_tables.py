@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import string
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -29,10 +30,11 @@ def table(tmp_path: Path, *lines: str, header: str = HEADER, encoding: str = "ut
     return path
 
 
-def workbook(tmp_path: Path, *rows: list[object], name: str = "swipes.xlsx") -> Path:
-    book = openpyxl.Workbook()
+def workbook(tmp_path: Path, *rows: Sequence[object], name: str = "swipes.xlsx") -> Path:
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
     for row in rows:
-        book.active.append(row)
+        sheet.append(row)
     book.save(tmp_path / name)
     return tmp_path / name
 
@@ -291,7 +293,7 @@ def test_columns_without_a_name_must_be_empty(tmp_path: Path) -> None:
     assert bad_rows(path) == [(3, "column 6")]
 
 
-CELL = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20)
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -376,7 +378,7 @@ def test_a_formula_in_another_column_is_kept_with_a_warning(tmp_path: Path) -> N
 
 def test_the_first_visible_sheet_is_read_and_named(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
-    book.active.sheet_state = "hidden"
+    book.worksheets[0].sheet_state = "hidden"
     for title in ("五月", "六月"):
         sheet = book.create_sheet(title)
         sheet.append(HEADER.split(","))

@@ -24,7 +24,7 @@ def zones(**polygons: tuple[Point, ...]) -> Zones:
 
 
 def holds(those: Zones, kind: str, *points_xy: Point) -> list[bool]:
-    return those.holds(kind, np.array(points_xy, dtype=np.float64).reshape(-1, 2)).tolist()
+    return [bool(held) for held in those.holds(kind, np.array(points_xy, dtype=np.float64).reshape(-1, 2))]
 
 
 @pytest.mark.parametrize("kind", KINDS)

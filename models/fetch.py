@@ -11,11 +11,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +29,8 @@ DOWNLOADER_TIMEOUT_S = 600.0
 COPY_BLOCK_BYTES = 1 << 18
 
 Advance = Callable[[int], None]
+# brings a file to a path, reporting bytes; the last argument says that an earlier attempt gave wrong bytes
+Bring = Callable[[Path, Advance, bool], None]
 
 
 class SourceUnavailable(Exception):
@@ -66,8 +67,9 @@ def fetch_pack(name: str, cache_dir: Path | None = None, progress: bool | None =
     pack or a wrong digest, :class:`MissingPart` when no source could be reached, saying what was tried.
     """
     pack = manifest().pack(name)
-    for file in pack.files:
-        fetch_file(file, cache_dir, progress)
+    with _shelf() as shelf:
+        for file in pack.files:
+            fetch_file(file, cache_dir, progress, shelf)
     return pack
 
 
@@ -76,11 +78,14 @@ def fetch_asset(name: str, cache_dir: Path | None = None, progress: bool | None 
     return fetch_file(manifest().asset(name), cache_dir, progress)
 
 
-def fetch_file(file: PinnedFile, cache_dir: Path | None = None, progress: bool | None = None) -> Path:
+def fetch_file(
+    file: PinnedFile, cache_dir: Path | None = None, progress: bool | None = None, shelf: Path | None = None
+) -> Path:
     """Path of the file in the cache, fetched first if it is absent or its digest is wrong.
 
-    Every source is asked in turn; one that gives wrong bytes is asked once more. Raises :class:`BadInput` naming file,
-    expected and actual digest when all that came was wrong, :class:`MissingPart` when nothing came.
+    Every source is asked in turn; one that gives wrong bytes is asked once more. ``shelf`` is a folder for wheels that
+    several files may share. Raises :class:`BadInput` naming file, expected and actual digest when what came was wrong,
+    :class:`MissingPart` when nothing came.
     """
     state = _state(file, cache_dir)
     if state.is_right:
@@ -88,8 +93,8 @@ def fetch_file(file: PinnedFile, cache_dir: Path | None = None, progress: bool |
     state.path.unlink(missing_ok=True)
     failures: list[str] = []
     wrong_digests: list[str] = []
-    with _progress_bar(file, progress) as advance:
-        for label, bring in _bringers(file):
+    with _progress_bar(file, progress) as advance, _shelf(shelf) as shelf:
+        for label, bring in _bringers(file, shelf):
             try:
                 wrong = _bring_verified(file, bring, state.path, advance)
             except SourceUnavailable as failure:
@@ -102,20 +107,28 @@ def fetch_file(file: PinnedFile, cache_dir: Path | None = None, progress: bool |
     raise _not_fetched(file, wrong_digests, failures)
 
 
+@contextmanager
+def _shelf(given: Path | None = None) -> Iterator[Path]:
+    """The given folder, or a temporary one of our own."""
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="renzheng-wheels-") as folder:
+        yield Path(folder)
+
+
 def _state(file: PinnedFile, cache_dir: Path | None) -> FileState:
     path = cached_path(file, cache_dir)
     return FileState(file, path, sha256_file(path) if path.is_file() else None)
 
 
-def _bring_verified(
-    file: PinnedFile, bring: Callable[[Path, Advance], None], path: Path, advance: Advance
-) -> str | None:
+def _bring_verified(file: PinnedFile, bring: Bring, path: Path, advance: Advance) -> str | None:
     """Put the file at ``path`` if its digest is right; else the digest that came, after a second attempt."""
     actual = ""
-    for _ in range(ATTEMPTS_PER_SOURCE):
+    for attempt in range(ATTEMPTS_PER_SOURCE):
         with tempfile.TemporaryDirectory(prefix="renzheng-fetch-") as folder:
             brought = Path(folder) / file.file
-            bring(brought, advance)
+            bring(brought, advance, attempt > 0)
             actual = sha256_file(brought)
             if actual == file.sha256:
                 with atomic_path(path) as part:
@@ -139,21 +152,22 @@ def _drop_empty_folder(folder: Path) -> None:
         folder.rmdir()
 
 
-def _bringers(file: PinnedFile) -> Iterator[tuple[str, Callable[[Path, Advance], None]]]:
+def _bringers(file: PinnedFile, shelf: Path) -> Iterator[tuple[str, Bring]]:
     """Each place to ask, in order, with how to bring the file from it to a path."""
     local = settings().weights_dir
     if local is not None:
-        yield str(local / file.file), lambda to, advance: _copy(local / file.file, to, advance)
+        yield str(local / file.file), lambda to, advance, again: _copy(local / file.file, to, advance)
     for source in file.sources:
-        yield str(source), lambda to, advance, source=source: _bring(source, to, advance)  # type: ignore[misc]
+        yield str(source), partial(_bring, source, shelf)
 
 
-def _bring(source: Source, to: Path, advance: Advance) -> None:
+def _bring(source: Source, shelf: Path, to: Path, advance: Advance, again: bool) -> None:
     match source:
         case InstalledSource():
             _copy(_installed_path(source), to, advance)
         case WheelSource():
-            _copy_wheel_member(source, to, advance)
+            _copy_wheel_member(source, shelf / source.requirement, to, again)
+            advance(to.stat().st_size)
         case UrlSource():
             _download(source.url, to, advance)
 
@@ -174,6 +188,9 @@ def _installed_path(source: InstalledSource) -> Path:
 
 
 def _download(url: str, to: Path, advance: Advance) -> None:
+    import urllib.error
+    import urllib.request  # here because it costs start-up time that a warm cache need not pay
+
     try:
         with urllib.request.urlopen(url, timeout=URL_TIMEOUT_S) as response, to.open("wb") as stream:  # noqa: S310 the manifest admits http(s) alone
             while block := response.read(COPY_BLOCK_BYTES):
@@ -183,14 +200,15 @@ def _download(url: str, to: Path, advance: Advance) -> None:
         raise SourceUnavailable(str(error)) from error
 
 
-def _copy_wheel_member(source: WheelSource, to: Path, advance: Advance) -> None:
-    folder = to.parent / "wheel"
+def _copy_wheel_member(source: WheelSource, folder: Path, to: Path, again: bool) -> None:
+    """Take the member from a wheel that an earlier file left in ``folder``, unless ``again``; else bring the wheel."""
+    if not again and _take_member(folder, source.member, to):
+        return
     failures: list[str] = []
     for command in wheel_commands(source.requirement, folder):
         shutil.rmtree(folder, ignore_errors=True)
         failure = _run_downloader(command)
         if failure is None and _take_member(folder, source.member, to):
-            advance(to.stat().st_size)
             return
         failures.append(f"{' '.join(command[:4])} …: {failure or 'it brought no such member'}")
     raise SourceUnavailable("; ".join(failures) or "neither pip nor uv is here")

@@ -23,7 +23,8 @@ from renzheng.files import atomic_path, sha256_file, write_atomic
 from renzheng.settings import settings
 
 PREPARATION_VERSION = 1
-# largest difference between prepared and plain outputs, as a part of the largest plain output
+# largest difference between prepared and plain outputs, as a part of the largest plain output, or of 1 if that is less:
+# scores run to 1, and ONNX Runtime's own sigmoid is only good to 1e-7 of that
 PARITY_TOLERANCE = 1e-4
 PARITY_SEED = 20240229
 
@@ -103,11 +104,11 @@ def folded(source: Path, recipe: Recipe) -> Any:
 
 
 def parity(plain: bytes | str, prepared_model: bytes | str, recipe: Recipe) -> float:
-    """Largest difference of the two networks' outputs on a seeded input, as a part of the largest plain output."""
+    """Largest difference of the two networks' outputs on a seeded input, measured as :data:`PARITY_TOLERANCE` is."""
     pixels = np.random.default_rng(PARITY_SEED).uniform(0, 255, recipe.input_shape).astype(np.float32)
     wanted, given = (_outputs(model, pixels) for model in (plain, prepared_model))
     pairs = zip(wanted, recipe.restate(given), strict=True)
-    return max(float(np.abs(want - got).max() / np.abs(want).max()) for want, got in pairs)
+    return max(float(np.abs(want - got).max() / max(1.0, np.abs(want).max())) for want, got in pairs)
 
 
 def _outputs(model: bytes | str, pixels: npt.NDArray[np.float32]) -> list[Array]:

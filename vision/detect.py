@@ -6,9 +6,11 @@ graph of the OpenCV Zoo: anchor-free cells at strides 8, 16 and 32.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -21,9 +23,11 @@ YUNET_STRIDES = (8, 16, 32)
 # pictures are padded on the right and at the bottom to whole cells of the coarsest stride
 SIDE_MULTIPLE_PX = YUNET_STRIDES[-1]
 # channels of one level: face logit, objectness logit, box (dx, dy, log width, log height), five landmarks
-_CLS, _OBJ, _BOX, _LANDMARKS = 0, 1, slice(2, 6), slice(6, 16)
+_CLS, _OBJ, _CENTRE, _SIZE, _LANDMARKS = 0, 1, slice(2, 4), slice(4, 6), slice(6, 16)
 YUNET_CHANNELS = 16
 SCRFD_SIDE_PX = 640
+# keeps the overlap of boxes without area defined; far below any box a detector gives
+_LEAST_AREA_PX = np.float32(1e-6)
 
 
 def no_detections() -> Detections:
@@ -33,14 +37,24 @@ def no_detections() -> Detections:
     )
 
 
-def yunet_input(image_bgr: BgrImage) -> FloatArray:
-    """The picture as 1 × 3 × height × width, BGR 0–255, padded with black to multiples of 32 px."""
+def padded_wh(width: int, height: int) -> tuple[int, int]:
+    """The smallest size of whole cells of the coarsest stride that holds the picture, in pixels."""
+    columns, rows = (-(-side // SIDE_MULTIPLE_PX) * SIDE_MULTIPLE_PX for side in (width, height))
+    return columns, rows
+
+
+def yunet_input(image_bgr: BgrImage, out: FloatArray | None = None) -> FloatArray:
+    """The picture as 1 × 3 × height × width, BGR 0–255, padded with black to multiples of 32 px.
+
+    ``out`` is an earlier result for a picture of the same size, to be written over: its padding is black already.
+    """
     height, width = image_bgr.shape[:2]
-    rows, columns = (-(-side // SIDE_MULTIPLE_PX) * SIDE_MULTIPLE_PX for side in (height, width))
-    blob = np.zeros((1, 3, rows, columns), np.float32)
-    for channel in range(3):
-        blob[0, channel, :height, :width] = image_bgr[:, :, channel]
-    return blob
+    if out is None:
+        columns, rows = padded_wh(width, height)
+        out = np.zeros((1, 3, rows, columns), np.float32)
+    for channel, plane in enumerate(cv2.split(image_bgr)):
+        out[0, channel, :height, :width] = plane
+    return out
 
 
 def decode_yunet(levels: Sequence[FloatArray], min_score: float, strides: Sequence[int] = YUNET_STRIDES) -> Detections:
@@ -50,28 +64,30 @@ def decode_yunet(levels: Sequence[FloatArray], min_score: float, strides: Sequen
     column and row, score = √(σ(cls)·σ(obj)), centre = (column + dx, row + dy)·stride, size = exp(d)·stride,
     landmark = (column + kx, row + ky)·stride.
     """
-    decoded = [_decode_level(level, stride, min_score) for level, stride in zip(levels, strides, strict=True)]
-    return Detections(
-        np.concatenate([faces.boxes_xyxy for faces in decoded]),
-        np.concatenate([faces.scores for faces in decoded]),
-        np.concatenate([faces.landmarks for faces in decoded]),
-    )
-
-
-def _decode_level(level: FloatArray, stride: int, min_score: float) -> Detections:
-    expect_shape("YuNet level", level, (1, YUNET_CHANNELS, None, None))
     # √(a·b) ≥ m with a, b ≤ 1 needs both a and b ≥ m², so most cells drop out without an exponential
     floor = _logit(min_score**2)
-    rows, columns = np.nonzero((level[0, _CLS] >= floor) & (level[0, _OBJ] >= floor))
-    cells = level[0, :, rows, columns]
-    scores = np.sqrt(_sigmoid(cells[:, _CLS]) * _sigmoid(cells[:, _OBJ]))
-    kept = scores >= min_score
-    cells, scores = cells[kept], scores[kept]
-    corner = np.stack([columns[kept], rows[kept]], axis=1).astype(np.float32)
-    centre = (corner + cells[:, 2:4]) * stride
-    half = np.exp(cells[:, 4:6]) * (stride / 2)
-    landmarks = (corner[:, None, :] + cells[:, _LANDMARKS].reshape(-1, LANDMARK_COUNT, 2)) * stride
-    return Detections(np.concatenate([centre - half, centre + half], axis=1), scores, landmarks)
+    parts = [_cells_above(level, stride, floor) for level, stride in zip(levels, strides, strict=True)]
+    cells = np.concatenate([part[0] for part in parts], axis=1)
+    corners = np.concatenate([part[1] for part in parts], axis=1)
+    pixels = np.concatenate([part[2] for part in parts])
+    scores = np.sqrt(_sigmoid(cells[_CLS]) * _sigmoid(cells[_OBJ]))
+    kept = np.flatnonzero(scores >= min_score)
+    cells, corners, pixels = cells[:, kept], corners[:, kept], pixels[kept]
+    centres = (corners + cells[_CENTRE]) * pixels
+    halves = np.exp(cells[_SIZE]) * (pixels / 2)
+    points = (cells[_LANDMARKS].reshape(LANDMARK_COUNT, 2, -1) + corners) * pixels
+    boxes = np.concatenate([centres - halves, centres + halves])
+    return Detections(np.ascontiguousarray(boxes.T), scores[kept], np.ascontiguousarray(points.transpose(2, 0, 1)))
+
+
+def _cells_above(level: FloatArray, stride: int, floor: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Channels (16 × N), column and row (2 × N) and stride (N) of the cells with both logits at least ``floor``."""
+    expect_shape("YuNet level", level, (1, YUNET_CHANNELS, None, None))
+    columns = level.shape[3]
+    flat = level.reshape(YUNET_CHANNELS, -1)
+    index = np.flatnonzero(np.minimum(flat[_CLS], flat[_OBJ]) >= floor)
+    corners = np.stack([index % columns, index // columns]).astype(np.float32)
+    return flat[:, index], corners, np.full(len(index), stride, np.float32)
 
 
 def _sigmoid(logits: FloatArray) -> FloatArray:
@@ -91,21 +107,27 @@ def nms(boxes_xyxy: FloatArray, scores: FloatArray, max_iou: float = NMS_MAX_IOU
     """
     expect_shape("boxes_xyxy", boxes_xyxy, (len(scores), 4))
     order = np.argsort(-scores, kind="stable")
+    corners = boxes_xyxy[order].T
+    areas = (corners[2] - corners[0]) * (corners[3] - corners[1])
+    left = np.ones(len(order), dtype=bool)
     kept: list[int] = []
-    while order.size:
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        order = rest[iou_with_each(boxes_xyxy[best], boxes_xyxy[rest]) <= max_iou]
-    return np.array(kept, dtype=np.intp)
+    best = 0
+    while best < len(order):
+        kept.append(best)
+        left &= _iou_with_each(corners, areas, best) <= max_iou
+        left[best] = False
+        later = int(left.argmax()) if len(left) else 0
+        best = later if left[later] else len(order)
+    return order[kept]
 
 
-def iou_with_each(box_xyxy: FloatArray, boxes_xyxy: FloatArray) -> FloatArray:
-    """Intersection over union of one box with each of N; 0 where both have no area."""
-    sides = np.minimum(box_xyxy[2:], boxes_xyxy[:, 2:]) - np.maximum(box_xyxy[:2], boxes_xyxy[:, :2])
-    shared = np.clip(sides, 0, None).prod(axis=1)
-    areas = np.clip(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 0, None).prod(axis=1)
-    union = areas + np.clip(box_xyxy[2:] - box_xyxy[:2], 0, None).prod() - shared
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)
+def _iou_with_each(corners: FloatArray, areas: FloatArray, index: int) -> FloatArray:
+    """Intersection over union of one box with each; ``corners`` is 4 × N. Two boxes without area share nothing."""
+    x0, y0, x1, y1 = corners
+    widths = np.minimum(x1, x1[index]) - np.maximum(x0, x0[index])
+    heights = np.minimum(y1, y1[index]) - np.maximum(y0, y0[index])
+    shared = np.maximum(widths, 0) * np.maximum(heights, 0)
+    return np.asarray(shared / np.maximum(areas + areas[index] - shared, _LEAST_AREA_PX), np.float32)
 
 
 def best_first(faces: Detections, max_iou: float = NMS_MAX_IOU) -> Detections:
@@ -115,10 +137,11 @@ def best_first(faces: Detections, max_iou: float = NMS_MAX_IOU) -> Detections:
 
 
 class YuNetDetector:
-    """YuNet as ``models.prepare`` prepares it: one output per stride."""
+    """YuNet as ``models.prepare`` prepares it: one output per stride. Several threads may share one."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._kept = threading.local()
 
     def detect(self, image_bgr: BgrImage, min_score: float = MIN_SCORE) -> Detections:
         """Faces scoring at least ``min_score`` (0–1), best first, in pixels of the given picture (any size).
@@ -128,8 +151,17 @@ class YuNetDetector:
         expect_bgr("image_bgr", image_bgr)
         if 0 in image_bgr.shape:
             return no_detections()
-        levels = self._session.run({"input": yunet_input(image_bgr)})
+        levels = self._session.run({"input": self._input(image_bgr)})
         return best_first(decode_yunet(levels, min_score))
+
+    def _input(self, image_bgr: BgrImage) -> FloatArray:
+        """The network's input, in this thread's own array, which is kept while the picture size stays the same."""
+        size = image_bgr.shape[:2]
+        if getattr(self._kept, "size", None) != size:
+            self._kept.size, self._kept.blob = size, None
+        self._kept.blob = yunet_input(image_bgr, self._kept.blob)
+        blob: FloatArray = self._kept.blob
+        return blob
 
 
 class ScrfdDetector:

@@ -69,7 +69,7 @@ WORDS: dict[str, Words] = {
     "institutions": Words("定点医药机构", "Institution"),
     "covered": Words("核验日期", "Dates"),
     "footage": Words("录像", "Footage"),
-    "footage_value": Words("{n} 段，共 {length}", "{n} recordings, {length}"),
+    "footage_value": Words("{n} 段，共 {length}", "{length} in {n} files"),
     "times_are": Words("时间均为北京时间（UTC+8）", "All times are China Standard Time (UTC+8)"),
     "made_at": Words("生成时间", "Made at"),
     "h_min": Words("{h} 小时 {m} 分", "{h} h {m} min"),
@@ -84,7 +84,7 @@ WORDS: dict[str, Words] = {
     "filter_all": Words("全部", "All"),
     "filter_flagged": Words("建议复核", "To review"),
     "shown": Words("显示 {shown} / {all} 条", "{shown} of {all} shown"),
-    "warnings_seen": Words("运行中有 {n} 条提示，见文末", "{n} warnings during the run, see the end"),
+    "warnings_seen": Words("运行中有 {n} 条提示，见文末", "Warnings during the run: {n}, see the end"),
     # timeline
     "timeline": Words("当日时间线", "The day"),
     "timeline_hint": Words("点击标记可跳到该次刷卡", "Select a mark to go to its swipe"),
@@ -199,11 +199,11 @@ WORDS: dict[str, Words] = {
     # the rule that decided
     "rule_match": Words(
         "轨迹 {track} 得分 {score} ≥ 采信线 {accept}，独立画面 {independent} 张",
-        "Track {track} scores {score} ≥ accept {accept} over {independent} independent samples",
+        "Track {track} scores {score} ≥ accept {accept}; independent samples: {independent}",
     ),
     "rule_match_few": Words(
         "轨迹 {track} 得分 {score} ≥ 画面少时采信线 {few}，独立画面 {independent} 张",
-        "Track {track} scores {score} ≥ {few}, the accept for few samples, over {independent} independent samples",
+        "Track {track} scores {score} ≥ {few}, the accept for few samples; independent samples: {independent}",
     ),
     "rule_proxy_match": Words(
         "轨迹 {track} 与登记代办人 {agent} 相符，得分 {agent_score}",
@@ -211,13 +211,13 @@ WORDS: dict[str, Words] = {
     ),
     "rule_mismatch": Words(
         "{n} 条可比对的轨迹全部低于拒绝线 {reject}，最高 {score}",
-        "All {n} assessable tracks lie below reject {reject}; the highest is {score}",
+        "Every assessable track ({n}) lies below reject {reject}; the highest is {score}",
     ),
     "rule_holder_absent": Words(
         "摄像机正常，窗口已录 {recorded}，柜台区内没有人",
         "The camera was healthy, {recorded} of the window is recorded, and nobody was in the counter zone",
     ),
-    "rule_staff_only": Words("柜台区内的 {n} 条轨迹都是店员", "All {n} tracks in the counter zone are staff"),
+    "rule_staff_only": Words("柜台区内的 {n} 条轨迹都是店员", "Every track in the counter zone ({n}) is staff"),
     "rule_not_assessable": Words(
         "证据不足以得出结论；画面不佳从不视为非本人",
         "The evidence does not carry a verdict; a poor picture is never taken for somebody else",
@@ -271,7 +271,7 @@ WORDS: dict[str, Words] = {
     "ex_not_recomputed": Words("未重新计算", "not recomputed"),
 }
 
-_CALL = re.compile(r"""\b(?:(?:t|said)\(\s*|attr\(\s*"[a-z-]+",\s*)["']([a-z0-9_]+)["']""")
+_CALL = re.compile(r"""\b(?:(?:t|said|column)\(\s*|attr\(\s*"[a-z-]+",\s*)["']([a-z0-9_]+)["']""")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 

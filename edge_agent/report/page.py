@@ -91,6 +91,7 @@ def _environment() -> Environment:
     environment.globals.update(
         t=t,
         attr=attr,
+        column=column,
         phrase=phrase,
         verdict_words=VERDICT_WORDS,
         reason_words=REASON_WORDS,
@@ -119,6 +120,11 @@ def t(key: str, tag: str = "span", **blanks: Any) -> Markup:
     return phrase(WORDS[key], tag, **blanks)
 
 
+def column(key: str) -> Markup:
+    """The head of a table's column in both languages."""
+    return Markup('<th scope="col" data-en="{1}">{0}</th>').format(*WORDS[key])
+
+
 def attr(name: str, key: str, **blanks: Any) -> Markup:
     """An attribute in both languages: ``aria-label="…" data-en-aria-label="…"``."""
     zh, en = _filled(WORDS[key], blanks)
@@ -126,6 +132,8 @@ def attr(name: str, key: str, **blanks: Any) -> Markup:
 
 
 def _filled(words: Words, blanks: dict[str, Any]) -> tuple[str, str]:
+    if not blanks:
+        return words.zh, words.en  # words may be an outsider's, braces and all
     zh = {name: value.zh if isinstance(value, Words) else value for name, value in blanks.items()}
     en = {name: value.en if isinstance(value, Words) else value for name, value in blanks.items()}
     return words.zh.format(**zh), words.en.format(**en)

@@ -86,6 +86,11 @@
     }
   });
 
+  // what is folded at the end of the page is printed unfolded
+  const folded = [...document.querySelectorAll(".method details:not([open])")];
+  window.addEventListener("beforeprint", () => folded.forEach((part) => { part.open = true; }));
+  window.addEventListener("afterprint", () => folded.forEach((part) => { part.open = false; }));
+
   root.classList.add("js");
   document.querySelector(".switch").hidden = false;
   window.addEventListener("hashchange", arrive);

@@ -16,7 +16,7 @@ _STEPS_S = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800)
 _MOST_TICKS = 13
 _MOST_LANES = 6
 _MARK_APART = 1.7  # per cent of a drawing about 1000 px wide: a mark of 16 px and its air
-_LEAST_GAP = 4.5  # per cent; a narrower gap has no room for its label
+_LEAST_GAP = 8.5  # per cent; a narrower gap has no room for its label
 _DAY_S = 86400
 
 

@@ -157,9 +157,12 @@ class Search:
         self.damage += 1
 
     def _holder_established(self) -> bool:
-        """Evaluated only when the faces seen so far span time enough for independent samples."""
+        """Whether independent samples prove the holder; asked in full only where some face comes near the holder."""
         times_s = [face.time_s for face in self.view.faces]
-        if not times_s or max(times_s) - min(times_s) < INDEPENDENT_S * (INDEPENDENT_NEEDED - 1):
+        holder = self.references.holder
+        if holder is None or not times_s or max(times_s) - min(times_s) < INDEPENDENT_S * (INDEPENDENT_NEEDED - 1):
+            return False
+        if not self.view.may_show(holder.templates, self.settings.bands.reject):
             return False
         self.evaluate()
         return established(self.evidence, self.settings.bands)

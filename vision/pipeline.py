@@ -11,7 +11,7 @@ from vision.align import align_crop, portrait
 from vision.detect import MIN_SCORE
 from vision.pack import VisionPack
 from vision.quality import assess
-from vision.track import build_tracks
+from vision.track import build_tracks, link
 from vision.types import Face, FaceTrack, FloatArray, Frame
 
 
@@ -57,6 +57,12 @@ class WindowView:
         """Tracks of everything seen so far, in order of first sighting."""
         return build_tracks(self.faces, self._embed)
 
+    def may_show(self, templates: FloatArray, at_least: float) -> bool:
+        """Whether the best sighting of any face comes near one of M × D templates: a cheap look before ``tracks``."""
+        sightings = [max(run, key=_by_quality) for run in link(self.faces)]
+        good = [face for face in sightings if face.assessable]
+        return bool(good) and float((self._embed(good) @ templates.T).max(initial=-1.0)) >= at_least
+
     def _embed(self, faces: Sequence[Face]) -> FloatArray:
         keys = [(face.time_s, face.box_xyxy.tobytes()) for face in faces]
         new = {key: face for key, face in zip(keys, faces, strict=True) if key not in self._embedded}
@@ -64,3 +70,7 @@ class WindowView:
             rows = self.pack.embedder.embed(np.stack([face.crop_bgr for face in new.values()]))
             self._embedded.update(zip(new, rows, strict=True))
         return np.stack([self._embedded[key] for key in keys])
+
+
+def _by_quality(face: Face) -> tuple[float, float]:
+    return face.quality.score, -face.time_s

@@ -33,31 +33,48 @@ CONFLICT_COSINE = 0.20
 Embed = Callable[[Sequence[Face]], FloatArray]
 
 
-def _step_cost(last: Face, face: Face) -> float:
-    """How far a face moved, in face widths; infinite when it cannot be the same face."""
-    size_0, size_1 = last.box_xyxy[2:] - last.box_xyxy[:2], face.box_xyxy[2:] - face.box_xyxy[:2]
-    ratio = float(np.max(np.maximum(size_0, size_1) / np.maximum(np.minimum(size_0, size_1), 1e-6)))
-    middle_0, middle_1 = last.box_xyxy[:2] + size_0 / 2, face.box_xyxy[:2] + size_1 / 2
-    step = float(np.hypot(*(middle_1 - middle_0))) / float(max(np.mean(size_0), np.mean(size_1), 1e-6))
-    within = face.time_s - last.time_s <= MAX_GAP_S and step <= MAX_STEP_IN_FACES and ratio <= MAX_SIZE_RATIO
-    return step if within else float("inf")
+def step_costs(last_xyxy: FloatArray, new_xyxy: FloatArray) -> FloatArray:
+    """How far each of R faces would have moved to be each of N faces of the next look, in face widths.
+
+    Shapes R × 4 and N × 4 to R × N; infinite where it cannot be the same face.
+    """
+    size_0, size_1 = last_xyxy[:, 2:] - last_xyxy[:, :2], new_xyxy[:, 2:] - new_xyxy[:, :2]
+    middle_0, middle_1 = last_xyxy[:, :2] + size_0 / 2, new_xyxy[:, :2] + size_1 / 2
+    larger = np.maximum(np.maximum(size_0[:, None], size_1[None]), 1e-6)
+    smaller = np.maximum(np.minimum(size_0[:, None], size_1[None]), 1e-6)
+    width = np.maximum(np.maximum(size_0.mean(axis=1)[:, None], size_1.mean(axis=1)[None]), 1e-6)
+    steps = np.linalg.norm(middle_1[None] - middle_0[:, None], axis=2) / width
+    possible = (steps <= MAX_STEP_IN_FACES) & ((larger / smaller).max(axis=2) <= MAX_SIZE_RATIO)
+    return np.where(possible, steps, np.inf).astype(np.float32)
 
 
 def link(faces: Sequence[Face]) -> list[list[Face]]:
-    """Faces in order of time into runs of one face each; nearest pairs first, one face a run and look."""
+    """Faces into runs of one face each, in order of time; nearest pairs first, one face a run and look."""
     runs: list[list[Face]] = []
-    for _, look in groupby(sorted(faces, key=_reading_order), key=lambda face: face.time_s):
+    for time_s, look in groupby(sorted(faces, key=_reading_order), key=lambda face: face.time_s):
         seen = list(look)
-        pairs = [(_step_cost(run[-1], face), i, j) for i, run in enumerate(runs) for j, face in enumerate(seen)]
-        taken_runs: set[int] = set()
+        recent = [run for run in runs if time_s - run[-1].time_s <= MAX_GAP_S]
         taken: set[int] = set()
-        for cost, i, j in sorted(pairs):
-            if np.isfinite(cost) and i not in taken_runs and j not in taken:
-                runs[i].append(seen[j])
-                taken_runs.add(i)
-                taken.add(j)
+        for i, j in _nearest_pairs(recent, seen):
+            recent[i].append(seen[j])
+            taken.add(j)
         runs.extend([face] for j, face in enumerate(seen) if j not in taken)
     return runs
+
+
+def _nearest_pairs(runs: Sequence[Sequence[Face]], seen: Sequence[Face]) -> list[tuple[int, int]]:
+    """Which run goes on with which face: the smallest step first, each run and face at most once."""
+    if not runs or not seen:
+        return []
+    costs = step_costs(np.stack([run[-1].box_xyxy for run in runs]), np.stack([face.box_xyxy for face in seen]))
+    pairs: list[tuple[int, int]] = []
+    for _ in range(min(costs.shape)):
+        i, j = np.unravel_index(int(np.argmin(costs)), costs.shape)
+        if not np.isfinite(costs[i, j]):
+            break
+        pairs.append((int(i), int(j)))
+        costs[i, :] = costs[:, j] = np.inf
+    return pairs
 
 
 def _reading_order(face: Face) -> tuple[float, float, float]:
@@ -108,20 +125,19 @@ def sample_weights(samples: Sequence[Face]) -> FloatArray:
 
 
 def _split_mixed(faces: list[Face], samples: list[Face], embeddings: FloatArray) -> list[list[Face]]:
-    """Cut a run where two people changed over, when every sample before the cut is of one and after it of the other."""
+    """Part a run in two where its samples show two people; each face goes with the assessable sample nearest in time."""
     good = [index for index, face in enumerate(samples) if face.assessable]
     if len(good) < 2:
         return [faces]
     cosines = embeddings[good] @ embeddings[good].T
     if cosines.min() >= CONFLICT_COSINE:
         return [faces]
-    first, second = sorted(np.unravel_index(int(np.argmin(cosines)), cosines.shape))
-    nearer_second = cosines[second] > cosines[first]
-    if not np.all(np.diff(nearer_second.astype(int)) >= 0):
-        return [faces]
-    cut = int(np.argmax(nearer_second))
-    cut_s = (samples[good[cut - 1]].time_s + samples[good[cut]].time_s) / 2
-    return [[f for f in faces if f.time_s <= cut_s], [f for f in faces if f.time_s > cut_s]]
+    first, second = np.unravel_index(int(np.argmin(cosines)), cosines.shape)
+    with_second = cosines[second] > cosines[first]
+    times_s = np.array([samples[index].time_s for index in good])
+    nearest = [int(np.argmin(np.abs(times_s - face.time_s))) for face in faces]
+    sides = [[f for f, n in zip(faces, nearest, strict=True) if with_second[n] == side] for side in (False, True)]
+    return [side for side in sides if side]
 
 
 def _may_join(track: FaceTrack, other: FaceTrack) -> bool:
@@ -132,9 +148,18 @@ def _may_join(track: FaceTrack, other: FaceTrack) -> bool:
     return bool(mine and theirs) and float(np.min(track.embeddings[mine] @ other.embeddings[theirs].T)) >= JOIN_COSINE
 
 
-def _as_track(faces: list[Face], embed: Embed) -> FaceTrack:
+def _as_track(faces: Sequence[Face], embed: Embed) -> FaceTrack:
     samples = choose_samples(faces)
     return FaceTrack(tuple(faces), tuple(samples), embed(samples))
+
+
+def _as_tracks(run: list[Face], embed: Embed) -> list[FaceTrack]:
+    """One track of a run, or several when faces were mixed up in it."""
+    track = _as_track(run, embed)
+    pieces = _split_mixed(run, list(track.samples), track.embeddings)
+    if len(pieces) == 1:
+        return [track]
+    return [piece_track for piece in pieces for piece_track in _as_tracks(piece, embed)]
 
 
 def _is_person(run: Sequence[Face]) -> bool:
@@ -144,11 +169,7 @@ def _is_person(run: Sequence[Face]) -> bool:
 
 def build_tracks(faces: Sequence[Face], embed: Embed) -> list[FaceTrack]:
     """Tracks of a window, in order of their first sighting. ``embed`` turns N faces into N × D unit rows."""
-    tracks: list[FaceTrack] = []
-    for run in filter(_is_person, link(faces)):
-        samples = choose_samples(run)
-        pieces = _split_mixed(run, samples, embed(samples))
-        tracks.extend(_as_track(piece, embed) for piece in pieces)
+    tracks = [track for run in filter(_is_person, link(faces)) for track in _as_tracks(run, embed)]
     joined: list[FaceTrack] = []
     for track in sorted(tracks, key=lambda track: _reading_order(track.faces[0])):
         partner = next((i for i, other in enumerate(joined) if _may_join(other, track)), None)

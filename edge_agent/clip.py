@@ -127,26 +127,35 @@ class _Writer:
                 if self._stream is None:
                     self._stream = _add_stream(self._container, reader)
                 self._copy(reader, piece, until_s)
+        if self._last_dts is None:
+            raise BadInput(
+                f"{pieces[0].source.recording.path}: could not be read again from its keyframe; has it changed?"
+            )
         return self._end_s
 
     def _copy(self, reader: Reader, piece: _Piece, until_s: float) -> None:
         at = piece.source.recording
+        frame_ticks = max(1, round(at.frame_s / at.time_base))
+        last_pts = piece.key_pts
         for packet in _packets(reader, piece):
             pts = packet_pts(packet)
-            if pts is None or pts < piece.key_pts or at.seconds(pts) >= until_s:
+            if pts is None:  # MPEG-PS stamps only some pictures; the others follow at the usual pace
+                pts = last_pts + frame_ticks
+            last_pts = pts
+            if pts < piece.key_pts or at.seconds(pts) >= until_s:
                 continue
-            shown_s = at.seconds(pts)
-            duration_s = float(packet.duration * at.time_base) if packet.duration else at.frame_s
-            self._end_s = max(self._end_s, shown_s + duration_s)
+            dts = packet.dts if packet.dts is not None else pts
+            duration = packet.duration or frame_ticks
+            self._end_s = max(self._end_s, at.seconds(pts + duration))
             self._mux(
                 packet,
-                shown_s,
-                float((pts - (packet.dts if packet.dts is not None else pts)) * at.time_base),
-                duration_s,
+                at.seconds(pts) - self._start_s,
+                float((pts - dts) * at.time_base),
+                float(duration * at.time_base),
             )
 
     def _mux(self, packet: Packet[VideoStream], shown_s: float, ahead_s: float, duration_s: float) -> None:
-        pts = _ticks(shown_s - self._start_s)
+        pts = _ticks(shown_s)
         dts = pts - _ticks(ahead_s)
         if self._last_dts is not None:
             dts = max(dts, self._last_dts + 1)

@@ -2,9 +2,10 @@
 
 A picture that the decoder patched up must never become evidence. So whatever the decoder refuses or flags ends the
 use of its group: every later picture of the group may rest on the damaged one. H.264 flags patched pictures
-(``is_corrupt``); for the other codecs the decoder is told to refuse them (``err_detect=explode``), because H.265
-drops them silently. H.264 is not told so, because cameras write harmless oddities in side messages that it would
-refuse too.
+(``is_corrupt``), and reference pictures that are missing are noticed by their numbers. The decoders of other codecs
+are told to refuse (``err_detect=explode``), because H.265 drops what is damaged silently; H.264 is not told so,
+because it would then refuse harmless oddities in side messages too. Noise that still reads as valid H.265 is noticed
+by nothing here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from edge_agent.h264_gaps import ReferenceCounter
 from edge_agent.recording_probe import RecordedFile, packet_pts
 from edge_agent.recording_reader import Gop, Reader
 from vision.types import BgrImage, Frame
@@ -96,6 +98,7 @@ class _Pictures:
         self._held: deque[VideoFrame] = deque()
         self._last_fed_pts = gop.key_pts
         self._may_skip = reader.context.codec.name == "h264"
+        self._references = ReferenceCounter(reader.context.extradata) if self._may_skip else None
         self._expected: set[int] = set()
 
     @property
@@ -111,6 +114,8 @@ class _Pictures:
         leading = pts is None or pts < self._gop.key_pts
         if not leading and packet.is_corrupt:
             raise Damaged("data are missing from the file")
+        if self._references and self._references.lost_before(memoryview(packet)) and not leading:
+            raise Damaged("pictures are missing from the recording")
         if pts is not None and not leading:
             self._note_fed(pts, packet.is_discard)
         if self._may_skip:  # never referenced pictures need no decoding unless they are wanted themselves

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,11 +26,14 @@ _CONTAINERS = "mov,mp4,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,mxf,dhav,ivf,nu
 
 _NAME_TIME = re.compile(
     r"(?<!\d)(?P<year>20\d\d)[-_.]?(?P<month>\d\d)[-_.]?(?P<day>\d\d)[-_. T]?"
-    r"(?P<hour>\d\d)[-_.]?(?P<minute>\d\d)[-_.]?(?P<second>\d\d)(?!\d)(?P<zone>Z|[+-]\d\d:?\d\d(?!\d))?"
+    r"(?P<hour>\d\d)[-_.:]?(?P<minute>\d\d)[-_.:]?(?P<second>\d\d)(?!\d)(?P<zone>Z|[+-]\d\d:?\d\d(?!\d))?"
 )
 _EARLIEST_CREATION = datetime(2000, 1, 1, tzinfo=UTC)
-_TAIL_SLACK_S = 2.0
+_INDEX_SLACK_S = 2.0
+_WORTH_A_REMARK_S = 0.5
 _FALLBACK_FRAME_S = 0.04
+_ROUNDING_TICKS = 0.1
+"""Seconds since 1970 carry a quarter of a microsecond of rounding, a fiftieth of a tick of 90 kHz."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class RecordedFile:
 
     def pts_at(self, time_s: float) -> int:
         """The presentation timestamp at or just before a time."""
-        return self.origin_pts + int((time_s - self.start_s) // float(self.time_base))
+        return self.origin_pts + math.floor((time_s - self.start_s) / float(self.time_base) + _ROUNDING_TICKS)
 
     def moved_to(self, start_s: float) -> RecordedFile:
         """The same recording beginning at another time."""
@@ -75,7 +79,7 @@ def open_container(path: Path) -> InputContainer:
     try:
         return av.open(
             f"file:{path}", mode="r", metadata_errors="replace",
-            container_options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"},
+            container_options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "fflags": "+genpts"},
         )  # fmt: skip
     except (FFmpegError, ValueError) as error:
         raise BadInput(_why_unreadable(path, error)) from error
@@ -176,7 +180,7 @@ def _probed(path: Path, start: datetime | None) -> RecordedFile:
         duration_s = _real_duration_s(path, container, stream, origin_pts, claimed_s, frame_s)
         begin, start_from = _start(path, container, start)
         remarks = []
-        if claimed_s is not None and claimed_s - duration_s > _TAIL_SLACK_S:
+        if claimed_s is not None and claimed_s - duration_s > _WORTH_A_REMARK_S:
             remarks.append(f"ends early: {claimed_s:.1f} s were announced, {duration_s:.1f} s are there")
         return RecordedFile(
             path, begin, begin + duration_s, start_from, stream.codec_context.codec.name,
@@ -224,8 +228,8 @@ def _real_duration_s(
 ) -> float:
     """Where the data end, whatever the header says: read from the packets, unless a complete index vouches for it."""
     time_base = float(stream.time_base or Fraction(1, 1000))
-    indexed_s = _indexed_duration_s(path, container, stream, origin_pts, time_base)
-    if indexed_s is not None and claimed_s is not None and abs(indexed_s - claimed_s) < _TAIL_SLACK_S:
+    indexed_s, whole = _indexed_duration_s(path, container, stream, origin_pts, time_base)
+    if whole and indexed_s is not None and claimed_s is not None and abs(indexed_s - claimed_s) < _INDEX_SLACK_S:
         return claimed_s
     tail_from_s = min(d for d in (indexed_s, claimed_s, float("inf")) if d is not None)
     end_pts = None
@@ -242,14 +246,17 @@ def _real_duration_s(
 
 def _indexed_duration_s(
     path: Path, container: InputContainer, stream: VideoStream, origin_pts: int, time_base: float
-) -> float | None:
-    """How far an MP4's index reaches within the bytes that are there; other containers index as they are read."""
+) -> tuple[float | None, bool]:
+    """How far an MP4's index reaches within the bytes that are there, and whether they hold all of it.
+
+    Other containers index only as they are read.
+    """
     entries = stream.index_entries
     if "mp4" not in container.format.name or not len(entries):
-        return None
+        return None, False
     size = path.stat().st_size
     complete = bisect_right(range(len(entries)), size, key=lambda i: entries[i].pos + entries[i].size)
-    return (entries[complete - 1].timestamp - origin_pts) * time_base if complete else 0.0
+    return (entries[complete - 1].timestamp - origin_pts) * time_base if complete else 0.0, complete == len(entries)
 
 
 def _packets_from(container: InputContainer, stream: VideoStream, pts: int) -> Iterator[Packet[VideoStream]]:
@@ -262,7 +269,11 @@ def _packets_from(container: InputContainer, stream: VideoStream, pts: int) -> I
 
 def _last_end(packets: Iterable[Packet[VideoStream]], frame_ticks: float) -> float | None:
     return max(
-        (pts + (packet.duration or frame_ticks) for packet in packets if (pts := packet_pts(packet)) is not None),
+        (
+            pts + (packet.duration or frame_ticks)
+            for packet in packets
+            if (pts := packet_pts(packet)) is not None and not packet.is_corrupt
+        ),
         default=None,
     )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -55,7 +56,7 @@ class Reader:
         step = round(_FIRST_STEP_BACK_S / self.recording.time_base)
         target = pts
         while True:
-            at_start = target <= self.recording.origin_pts
+            at_start = target < self.recording.origin_pts
             packets = self._after_seek(target)
             first = next((p for p in packets if p.is_keyframe and packet_pts(p) is not None), None)
             first_pts = packet_pts(first) if first else None
@@ -78,7 +79,10 @@ class Reader:
         yield from packets
 
     def _after_seek(self, pts: int) -> Iterator[Packet[VideoStream]]:
-        self.container.seek(max(pts, min(0, self.recording.origin_pts)), stream=self.stream)
+        for target in (pts, self.recording.origin_pts, 0):  # some containers refuse what lies before their start
+            with suppress(FFmpegError):
+                self.container.seek(target, stream=self.stream)
+                break
         return packets_to_end(self.container, self.stream)
 
     def close(self) -> None:

@@ -52,8 +52,9 @@ def yunet_input(image_bgr: BgrImage, out: FloatArray | None = None) -> FloatArra
     if out is None:
         columns, rows = padded_wh(width, height)
         out = np.zeros((1, 3, rows, columns), np.float32)
-    for channel, plane in enumerate(cv2.split(image_bgr)):
-        out[0, channel, :height, :width] = plane
+    planes = np.empty((3, height, width), np.uint8)
+    cv2.split(image_bgr, list(planes))  # three times as fast as NumPy's strided copy
+    out[0, :, :height, :width] = planes
     return out
 
 

@@ -160,3 +160,18 @@ def shown_in(path: Path) -> list[int]:
     """Numbers of all pictures of a video, in order."""
     with av.open(str(path)) as container:
         return [read_number(np.asarray(f.to_ndarray(format="bgr24"), np.uint8)) for f in container.decode(video=0)]
+
+
+def hide_beginning(source: Path, target: Path, hidden_ms: int) -> Path:
+    """Copy a video with an edit list that begins in the middle of a group of pictures."""
+    with (
+        av.open(str(source)) as opened,
+        av.open(str(target), "w", container_options={"avoid_negative_ts": "disabled"}) as container,
+    ):
+        stream = container.add_stream_from_template(opened.streams.video[0], opaque=True)
+        for packet in opened.demux(video=0):
+            if packet.size and packet.pts is not None and packet.dts is not None:
+                ticks = round(Fraction(hidden_ms, 1000) / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - ticks, packet.dts - ticks, stream
+                container.mux_one(packet)
+    return target

@@ -22,6 +22,7 @@ from tests.edge_agent.numbered_video import (
     START,
     START_S,
     Recipe,
+    hide_beginning,
     looked_at,
     numbered_picture,
     read_number,
@@ -228,6 +229,13 @@ def test_a_variable_frame_rate_is_looked_at_by_time(tmp_path: Path) -> None:
     for number, milliseconds in enumerate(shown_ms):
         cells.setdefault(milliseconds // 200, (milliseconds / 1000, number))
     assert seen == list(cells.values())
+
+
+def test_an_edit_list_that_begins_within_a_group_hides_what_is_before_it(plain: Path, tmp_path: Path) -> None:
+    with timeline(hide_beginning(plain, tmp_path / "edited.mp4", hidden_ms=600)) as footage:
+        stretches = footage.stretches(within(0, 4))
+        assert [round(s.start_s - START_S, 3) for s in stretches] == [-0.6, 0.4, 1.4, 2.4]
+        assert looked_at(footage, within(0, 4)) == [(s, n + 15) for s, n in GRID if n + 15 < 100]
 
 
 def test_a_window_without_a_keyframe_begins_with_the_keyframe_before_it(tmp_path: Path) -> None:

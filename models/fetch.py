@@ -217,7 +217,8 @@ def _copy_wheel_member(source: WheelSource, folder: Path, to: Path, again: bool)
 def wheel_commands(requirement: str, folder: Path) -> list[list[str]]:
     """The command lines that can bring a wheel into ``folder``, best first, as far as their programs are here.
 
-    A virtual environment made by uv holds no pip, so uv and any ``python3 -m pip`` on the path are asked as well.
+    A virtual environment made by uv holds no pip, so uv is asked as well, then the pip of the Python that the
+    environment was made from and any other on the path.
     """
     pip_download = ["download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder), requirement]
     commands: list[list[str]] = []
@@ -226,8 +227,11 @@ def wheel_commands(requirement: str, folder: Path) -> list[list[str]]:
     if uv := shutil.which("uv"):
         into = ["--quiet", "--no-deps", "--python", sys.executable, "--target", str(folder), requirement]
         commands.append([uv, "pip", "install", *into])
-    if python := shutil.which("python3"):
-        commands.append([python, "-m", "pip", *pip_download])
+    base_folder = str(Path(sys.base_prefix) / "bin")
+    pythons = [shutil.which("python3", path=base_folder), shutil.which("python3")]
+    commands.extend([python, "-m", "pip", *pip_download] for python in dict.fromkeys(pythons) if python)
+    if pip := shutil.which("pip"):
+        commands.append([pip, *pip_download])
     return commands
 
 

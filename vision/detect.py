@@ -25,6 +25,8 @@ SIDE_MULTIPLE_PX = YUNET_STRIDES[-1]
 # channels of one level: face logit, objectness logit, box (dx, dy, log width, log height), five landmarks
 _CLS, _OBJ, _CENTRE, _SIZE, _LANDMARKS = 0, 1, slice(2, 4), slice(4, 6), slice(6, 16)
 YUNET_CHANNELS = 16
+# what decoding adds to a cell's channels: column and row, pixels a cell
+_CORNER, _STRIDE = slice(16, 18), 18
 SCRFD_SIDE_PX = 640
 # keeps the overlap of boxes without area defined; far below any box a detector gives
 _LEAST_AREA_PX = np.float32(1e-6)
@@ -68,27 +70,30 @@ def decode_yunet(levels: Sequence[FloatArray], min_score: float, strides: Sequen
     # √(a·b) ≥ m with a, b ≤ 1 needs both a and b ≥ m², so most cells drop out without an exponential
     floor = _logit(min_score**2)
     parts = [_cells_above(level, stride, floor) for level, stride in zip(levels, strides, strict=True)]
-    cells = np.concatenate([part[0] for part in parts], axis=1)
-    corners = np.concatenate([part[1] for part in parts], axis=1)
-    pixels = np.concatenate([part[2] for part in parts])
-    scores = np.sqrt(_sigmoid(cells[_CLS]) * _sigmoid(cells[_OBJ]))
-    kept = np.flatnonzero(scores >= min_score)
-    cells, corners, pixels = cells[:, kept], corners[:, kept], pixels[kept]
-    centres = (corners + cells[_CENTRE]) * pixels
-    halves = np.exp(cells[_SIZE]) * (pixels / 2)
-    points = (cells[_LANDMARKS].reshape(LANDMARK_COUNT, 2, -1) + corners) * pixels
+    parts = [part for part in parts if part.size] or parts[:1]
+    found = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+    scores = np.sqrt(_sigmoid(found[_CLS]) * _sigmoid(found[_OBJ]))
+    kept = scores >= min_score
+    found, scores = found[:, kept], scores[kept]
+    corners, pixels = found[_CORNER], found[_STRIDE]
+    centres = (corners + found[_CENTRE]) * pixels
+    halves = np.exp(found[_SIZE]) * (pixels / 2)
     boxes = np.concatenate([centres - halves, centres + halves])
-    return Detections(np.ascontiguousarray(boxes.T), scores[kept], np.ascontiguousarray(points.transpose(2, 0, 1)))
+    points = (found[_LANDMARKS].reshape(LANDMARK_COUNT, 2, -1) + corners) * pixels
+    return Detections(np.ascontiguousarray(boxes.T), scores, np.ascontiguousarray(points.transpose(2, 0, 1)))
 
 
-def _cells_above(level: FloatArray, stride: int, floor: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Channels (16 × N), column and row (2 × N) and stride (N) of the cells with both logits at least ``floor``."""
+def _cells_above(level: FloatArray, stride: int, floor: float) -> FloatArray:
+    """Channels, column, row and stride (19 × N) of the cells with both logits at least ``floor``."""
     expect_shape("YuNet level", level, (1, YUNET_CHANNELS, None, None))
-    columns = level.shape[3]
     flat = level.reshape(YUNET_CHANNELS, -1)
     index = np.flatnonzero(np.minimum(flat[_CLS], flat[_OBJ]) >= floor)
-    corners = np.stack([index % columns, index // columns]).astype(np.float32)
-    return flat[:, index], corners, np.full(len(index), stride, np.float32)
+    found = np.empty((YUNET_CHANNELS + 3, len(index)), np.float32)
+    if len(index):
+        found[:YUNET_CHANNELS] = flat[:, index]
+        found[_CORNER] = index % level.shape[3], index // level.shape[3]
+        found[_STRIDE] = stride
+    return found
 
 
 def _sigmoid(logits: FloatArray) -> FloatArray:

@@ -164,14 +164,20 @@ def test_a_bar_is_shown_only_where_it_is_asked_for(
     assert "net.onnx" in capsys.readouterr().err
 
 
-def test_an_environment_without_pip_falls_back_to_uv_and_to_python3_on_the_path(
+def test_an_environment_without_pip_falls_back_to_uv_and_to_any_other_pip(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pip" else find_spec(name))
-    monkeypatch.setattr(shutil, "which", lambda program: f"/bin/{program}")
+    monkeypatch.setattr(shutil, "which", lambda program, path="/bin": f"{path}/{program}")
+    monkeypatch.setattr(sys, "base_prefix", "/base")
     commands = wheel_commands("weights==1.0", tmp_path)
-    assert [command[:3] for command in commands] == [["/bin/uv", "pip", "install"], ["/bin/python3", "-m", "pip"]]
+    assert [command[:-8] for command in commands[1:]] == [
+        ["/base/bin/python3", "-m", "pip"],
+        ["/bin/python3", "-m", "pip"],
+        ["/bin/pip"],
+    ]
+    assert commands[0][:3] == ["/bin/uv", "pip", "install"]
 
 
 def test_an_environment_with_pip_asks_its_own_pip_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

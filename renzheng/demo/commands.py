@@ -1,0 +1,117 @@
+"""``renzheng demo``: the invented town, audited, with the truth beside the verdicts."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress
+
+    from edge_agent.audit import AuditResult
+    from renzheng.contracts import IdentityCheck
+    from renzheng.demo.footage import TownFiles
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="folder for the audit's results")] = Path("out/demo"),
+    open_report: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = True,
+    render_only: Annotated[bool, typer.Option("--render-only", help="render the footage and print its folder")] = False,
+) -> None:
+    """Render a small invented town (once), audit its footage, and show the verdicts beside the truth."""
+    from renzheng.settings import settings
+
+    files = _town(settings().cache_dir)
+    if render_only:
+        print(files.folder)
+        return
+    result = _audit(files, out)
+    wrong = show_comparison(result.checks)
+    print(f"报告 report: {result.report.resolve()}")
+    if open_report and _has_display():
+        webbrowser.open(result.report.resolve().as_uri())
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _town(cache: Path) -> TownFiles:
+    from renzheng.demo.footage import ensure_town, frames_in_all, town_folder
+
+    if town_folder(cache).is_dir():
+        return ensure_town(cache)
+    with _bar("生成演示录像 rendering", frames_in_all()) as step:
+        return ensure_town(cache, step)
+
+
+def _audit(files: TownFiles, out: Path) -> AuditResult:
+    from edge_agent.audit import AuditOptions, run_audit
+
+    options = AuditOptions(
+        recordings=files.recordings,
+        swipes=files.swipes,
+        gallery=files.gallery,
+        out=out,
+        staff=files.staff,
+        agents=files.agents,
+        zones=files.zones,
+        replace=True,
+    )
+    with _progress() as progress:
+        task = progress.add_task("核验 audit", total=None)
+        return run_audit(options, lambda done, total: progress.update(task, completed=done, total=total))
+
+
+def _progress() -> Progress:
+    """A bar on standard error where somebody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty())
+
+
+@contextmanager
+def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    with _progress() as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda steps: progress.advance(task, steps)
+
+
+def show_comparison(checks: Sequence[IdentityCheck]) -> int:
+    """Print the table of truth against verdict; return how many swipes differ, a missing check included."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from renzheng.clock import local_text
+    from renzheng.contracts import VERDICT_WORDS
+    from renzheng.demo.town import truth
+
+    verdicts = {check.swipe_id: check.verdict for check in checks}
+    table = Table(title="演示：真相与结论 truth against verdict", title_justify="left")
+    for header in ("时间 time", "持卡人 card", "实际情况 what happened", "应为 truth", "结论 verdict", ""):
+        table.add_column(header)
+    agree = 0
+    for row in truth():
+        found = verdicts.get(row.setl_id)
+        agree += found is row.verdict
+        words = [f"{w.zh} {w.en}" for w in (VERDICT_WORDS[v] for v in (row.verdict, found) if v)]
+        what = f"{row.what.zh}\n[dim]{row.what.en}[/dim]"
+        mark = "[green]✓[/green]" if found is row.verdict else "[bold red]✗[/bold red]"
+        table.add_row(local_text(row.swiped_at)[11:], row.psn_name, what, *words, *[""] * (2 - len(words)), mark)
+    Console(width=None if sys.stdout.isatty() else 130).print(table)
+    print(f"一致 agree: {agree} / {len(truth())}")
+    return len(truth()) - agree
+
+
+def _has_display() -> bool:
+    """Whether a browser could show anything here."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

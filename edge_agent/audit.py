@@ -64,6 +64,7 @@ class AuditOptions:
     skip_bad_rows: bool = False
     skip_bad_recordings: bool = False
     replace: bool = False
+    title: str = ""
 
     def __post_init__(self) -> None:
         if self.before_s < 0 or self.after_s < 0 or not 0 < self.before_s + self.after_s <= 600:
@@ -93,6 +94,7 @@ class Inputs:
     agents: AgentTable
     thresholds: ThresholdSet
     bad_recordings: tuple[str, ...]
+    title: str
     digest: str
 
 
@@ -126,7 +128,9 @@ def read_inputs(options: AuditOptions) -> Inputs:
         exhaustive=options.exhaustive,
         clips=options.clips,
     )
-    return Inputs(plan, table, agents, threshold_set, bad_recordings, _digest(options, plan, threshold_digest))
+    title = options.title or options.swipes.name
+    digest = _digest(options, plan, threshold_digest)
+    return Inputs(plan, table, agents, threshold_set, bad_recordings, title, digest)
 
 
 def _digest(options: AuditOptions, plan: CounterPlan, threshold_digest: str) -> str:

@@ -24,7 +24,7 @@ def facts_of(inputs: Inputs, finished: Sequence[Finished], portraits: Mapping[st
     refusals = sorted({refusal for done in finished for refusal in done.refusals})
     used = {swipe.psn_no for swipe in table.swipes}
     return ReportFacts(
-        title="刷卡录像核验",
+        title=inputs.title,
         institutions=tuple(sorted({swipe.fixmedins_code for swipe in table.swipes})),
         recordings=tuple(
             RecordingFact(r.path.name, from_seconds(r.start_s), from_seconds(r.end_s), r.duration_s)

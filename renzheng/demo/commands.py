@@ -64,6 +64,7 @@ def _audit(files: TownFiles, out: Path) -> AuditResult:
         agents=files.agents,
         zones=files.zones,
         replace=True,
+        title="演示：录像为虚构 · Demo: the footage is made up",
     )
     with _progress() as progress:
         task = progress.add_task("核验 audit", total=None)

@@ -75,7 +75,7 @@ class Footage(Protocol):
         ...
 
     def glances(self, window: TimeWindow, count: int) -> list[Frame]:
-        """Up to ``count`` keyframes spread evenly over the window: a cheap look at the place as it usually is."""
+        """Up to ``count`` keyframes spread evenly over what is recorded of the window: how the place usually looks."""
         ...
 
     def recorded_share(self, window: TimeWindow) -> float:

@@ -113,16 +113,20 @@ class RecordedTimeline:
                     yield self._frames.frame(recording, picture)
 
     def glances(self, window: TimeWindow, count: int) -> list[Frame]:
-        """Up to ``count`` keyframes spread evenly over the window; only keyframes are decoded."""
+        """Up to ``count`` keyframes spread evenly over what is recorded of the window; only keyframes are decoded."""
+        parts = self._parts(window)
+        step_s = sum(part.length_s for _, part in parts) / count
         seen: dict[float, Frame] = {}
-        for number in range(count):
-            moment_s = window.start_s + window.length_s * (number + 0.5) / count
-            for span, part in self._parts(TimeWindow(moment_s, math.nextafter(moment_s, math.inf))):
+        due_s = step_s / 2
+        for span, part in parts:
+            while due_s < part.length_s:
                 with self._pool.reader(span.recording) as reader:
-                    picture = decode_keyframe(reader, span.recording.pts_at(part.start_s))
+                    picture = decode_keyframe(reader, span.recording.pts_at(part.start_s + due_s))
                 if picture is not None:
                     frame = self._frames.frame(span.recording, picture)
                     seen.setdefault(frame.time_s, frame)
+                due_s += step_s
+            due_s -= part.length_s
         return [seen[time_s] for time_s in sorted(seen) if window.start_s <= time_s < window.end_s]
 
     def recorded_share(self, window: TimeWindow) -> float:

@@ -28,11 +28,12 @@ from edge_agent.people_folder import PeopleFolder
 from edge_agent.recorded import open_recordings
 from edge_agent.recording_probe import RecordedFile
 from edge_agent.tables import AgentTable, SwipeTable, read_agents, read_swipes
+from models.pack import DEFAULT_PACK
 from renzheng.clock import from_seconds
 from renzheng.contracts import IdentityCheck, Swipe
 from renzheng.errors import BadInput, RenzhengError
 from renzheng.files import write_atomic
-from models.pack import DEFAULT_PACK
+from vision.zones import ZoneKind
 
 CHECKS_NAME = "checks.jsonl"
 TABLE_NAME = "checks.csv"
@@ -133,6 +134,16 @@ def read_inputs(options: AuditOptions) -> Inputs:
     return Inputs(plan, table, agents, threshold_set, bad_recordings, title, digest)
 
 
+def cautions(plan: CounterPlan) -> tuple[str, ...]:
+    """What the operator left out that weakens every verdict of the run."""
+    if plan.staff or (plan.zones and read_zones(plan.zones).of_kind(ZoneKind.STAFF)):
+        return ()
+    return (
+        "neither --staff nor a staff zone was given: a clerk's face counts as a customer's, and may be called a "
+        "mismatch where only the clerk was there",
+    )
+
+
 def _digest(options: AuditOptions, plan: CounterPlan, threshold_digest: str) -> str:
     """One digest over all that the results depend on; where files lie does not matter."""
     facts = {
@@ -169,7 +180,7 @@ def run_audit(options: AuditOptions, on_progress: OnProgress = lambda _done, _al
     finished = [journal.finished[swipe.setl_id] for swipe in swipes]
     report = _write_results(options, inputs, finished)
     _write_run(options.out, started, len(swipes), resumed)
-    warnings = (*inputs.bad_recordings, *inputs.table.warnings, *inputs.agents.warnings)
+    warnings = (*cautions(inputs.plan), *inputs.bad_recordings, *inputs.table.warnings, *inputs.agents.warnings)
     return AuditResult(tuple(done.check for done in finished), report, resumed, warnings)
 
 

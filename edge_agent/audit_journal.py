@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,11 @@ from pydantic import ValidationError
 from edge_agent.references import PhotoRefusal
 from renzheng.contracts import IdentityCheck, Reason
 from renzheng.errors import BadInput
-from renzheng.files import sha256_file, storage_errors
+from renzheng.files import sha256_file, storage_errors, write_atomic
 
 JOURNAL_NAME = "journal.jsonl"
+OWNED_FOLDERS = ("clips", "faces")
+"""Folders of the output that only an audit writes to."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,14 @@ class Journal:
                 )
         elif self.folder.exists() and any(self.folder.iterdir()) and not replace:
             raise BadInput(f"{self.folder}: is not empty and holds no audit; choose another --out, or say --replace")
-        with storage_errors(self.path):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps({"inputs": self.inputs_digest}) + "\n", encoding="utf-8")
+        self._clear()
+        write_atomic(self.path, json.dumps({"inputs": self.inputs_digest}) + "\n")
+
+    def _clear(self) -> None:
+        """Remove the faces and clips of an audit that is replaced: no check of the new one would name them."""
+        if self.path.exists():
+            for part in OWNED_FOLDERS:
+                shutil.rmtree(self.folder / part, ignore_errors=True)
 
     def _take_up(self) -> bool:
         """Read the finished swipes of the same inputs; half a last line, from a kill, is cut off."""
@@ -96,8 +104,7 @@ class Journal:
                 continue
             if self._clip_is_whole(done.check):
                 self.finished[done.check.swipe_id] = done
-        with storage_errors(self.path):
-            self.path.write_text("\n".join(whole) + "\n", encoding="utf-8")
+        write_atomic(self.path, "\n".join(whole) + "\n")
         return True
 
     def _clip_is_whole(self, check: IdentityCheck) -> bool:

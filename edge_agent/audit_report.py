@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 def facts_of(inputs: Inputs, finished: Sequence[Finished], portraits: Mapping[str, Path]) -> ReportFacts:
     """The report's facts: recordings, thresholds, what was refused and left out."""
+    from edge_agent.audit import cautions
+
     plan, table = inputs.plan, inputs.table
     first = finished[0].check
     refusals = sorted({refusal for done in finished for refusal in done.refusals})
@@ -40,6 +42,7 @@ def facts_of(inputs: Inputs, finished: Sequence[Finished], portraits: Mapping[st
         unused_people=len(set(PeopleFolder(plan.gallery).person_ids()) - used),
         bad_rows=tuple(map(str, (*table.bad_rows, *inputs.agents.bad_rows))),
         warnings=(
+            *cautions(plan),
             *inputs.bad_recordings,
             *(remark for r in plan.recordings for remark in r.remarks),
             *table.warnings,

@@ -51,6 +51,15 @@ def _walk(act: Act, t_s: float) -> tuple[float, float]:
     return act.x, 0.0
 
 
+def moves_fast(act: Act, t_s: float) -> bool:
+    """Whether the person walks or turns the head at a moment, rather than merely standing there."""
+    arriving = act.come_from != "there" and 0 <= t_s - act.enter_s < WALK_S
+    leaving = act.go_to != "there" and 0 <= act.leave_s - t_s < WALK_S
+    return (
+        arriving or leaving or any(0 <= t_s - at < TURN_S for look in act.looks for at in (look.from_s, look.until_s))
+    )
+
+
 def pose_at(act: Act, t_s: float) -> Pose | None:
     """The pose of an act ``t_s`` seconds into its session; ``None`` while the person is not there."""
     if not act.enter_s <= t_s < act.leave_s:

@@ -104,11 +104,11 @@ def _counter(wall: Image) -> None:
 
 def _lit(picture: Image, rng: np.random.Generator) -> Image:
     """Two ceiling lights, a darker rim, and the fixed pattern of a cheap sensor."""
-    xs, ys = np.meshgrid(np.linspace(-1, 1, PICTURE_WH[0]), np.linspace(-1, 1, PICTURE_WH[1]))
+    xs, ys = np.meshgrid(*(np.linspace(-1, 1, side, dtype=np.float32) for side in PICTURE_WH))
     light = 0.80 + 0.22 * np.exp(-((xs + 0.35) ** 2) / 0.2 - (ys + 0.5) ** 2) + 0.16 * np.exp(-((xs - 0.55) ** 2) / 0.2)
     light = light * (1 - 0.14 * (xs**2 + ys**2))
-    grain = rng.normal(0, 1.4, light.shape)
-    return np.clip(picture * light[..., None] + grain[..., None], 0, 255).astype(np.uint8)
+    grain = rng.normal(0, 1.4, light.shape).astype(np.float32)
+    return np.asarray(np.clip(picture * light[..., None] + grain[..., None], 0, 255), np.uint8)
 
 
 @lru_cache(maxsize=1)
@@ -155,11 +155,11 @@ def _cloth(colour: Colour, seed: int) -> Image:
     """Cloth of one colour with folds, light from above and darker flanks, at twice the body's size."""
     wide, tall = BODY_WH[0] * 2, BODY_WH[1] * 2
     rng = np.random.default_rng(seed)
-    xs, ys = np.meshgrid(np.linspace(-1, 1, wide), np.linspace(0, 1, tall))
+    xs, ys = np.meshgrid(np.linspace(-1, 1, wide, dtype=np.float32), np.linspace(0, 1, tall, dtype=np.float32))
     folds = cv2.GaussianBlur(rng.normal(0, 1, (tall, wide)).astype(np.float32), (0, 0), sigmaX=9, sigmaY=46) * 26
     shade = 1.04 - 0.42 * np.abs(xs) ** 2.2 - 0.12 * ys + 0.05 * folds
     arm = 0.34 * np.exp(-(((np.abs(xs) - 0.56 - 0.03 * ys) / 0.022) ** 2)) * np.clip((ys - 0.34) * 5, 0, 1)
-    return np.clip(np.array(colour, np.float32) * (shade - arm)[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.array(colour, np.float32) * (shade - arm)[..., None], 0, 255), np.uint8)
 
 
 def _darker(painted: Image, points: list[tuple[int, int]], factor: float) -> None:

@@ -13,17 +13,18 @@ import numpy as np
 
 from renzheng.clock import SHANGHAI, local_text
 from renzheng.demo import painting, people
-from renzheng.demo.motion import Pose, pose_at
+from renzheng.demo.motion import Pose, moves_fast, pose_at
 from renzheng.demo.people import Floats, Image
 from renzheng.demo.town import PEOPLE, Act, Session
 
 FRAMES_PER_S = 25
 KEYFRAME_EVERY_S = 2
-NOISE_HELD_FRAMES = 5
-"""The recorder's noise reduction lets through fresh grain five times a second."""
+NOISE_HELD_FRAMES = 6
+"""The recorder's noise reduction lets through fresh grain four times a second; even, as pairs of frames share it."""
 
 ENCODER = {
-    "preset": "veryfast", "rc-lookahead": "12", "crf": "23", "threads": "1", "bf": "0", "sc_threshold": "0",
+    "preset": "veryfast", "rc-lookahead": "12", "x264-params": "subme=1", "crf": "23",
+    "threads": "1", "bf": "0", "sc_threshold": "0",
     "g": str(FRAMES_PER_S * KEYFRAME_EVERY_S), "keyint_min": str(FRAMES_PER_S * KEYFRAME_EVERY_S),
 }  # fmt: skip
 YAW_STEP_DEG = 0.5
@@ -108,8 +109,16 @@ def _stamp(picture: Image, session: Session, t_s: float) -> None:
     cv2.putText(picture, text, (28, 1056), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (235, 235, 235), 2, cv2.LINE_AA)
 
 
+def drawn_number(session: Session, number: int) -> int:
+    """The frame whose picture frame ``number`` shows: an odd one repeats the one before while nobody moves fast."""
+    if number % 2 and not any(moves_fast(act, number / FRAMES_PER_S) for act in session.acts):
+        return number - 1
+    return number
+
+
 def planes(session: Session, number: int) -> Image:
     """Frame ``number`` of a session with grain, (1620, 1920) planar YUV 4:2:0."""
+    number = drawn_number(session, number)
     yuv = np.asarray(cv2.cvtColor(compose(session, number / FRAMES_PER_S), cv2.COLOR_BGR2YUV_I420), np.uint8)
     luma = yuv[: painting.PICTURE_WH[1]]
     cv2.add(luma, _grain()[number // NOISE_HELD_FRAMES % 5], dst=luma)
@@ -142,7 +151,10 @@ def render_piece(
 
 def _frames(session: Session, first: int, stop: int) -> Iterator[av.VideoFrame]:
     """The frames ``first`` to ``stop`` − 1 of a session, numbered from nought."""
+    shown, picture = -1, np.empty(0, np.uint8)
     for number in range(first, stop):
-        frame = av.VideoFrame.from_ndarray(planes(session, number), format="yuv420p")
+        if drawn_number(session, number) != shown:
+            shown, picture = drawn_number(session, number), planes(session, number)
+        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
         frame.pts = number - first
         yield frame

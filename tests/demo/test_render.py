@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from renzheng.demo import people
-from renzheng.demo.render import FRAMES_PER_S, KEYFRAME_EVERY_S, affine, paste, piece_name, planes, render_piece
+from renzheng.demo.render import (
+    FRAMES_PER_S,
+    KEYFRAME_EVERY_S,
+    affine,
+    drawn_number,
+    paste,
+    piece_name,
+    planes,
+    render_piece,
+)
 from renzheng.demo.town import AFTERNOON, MORNING
 
 
@@ -19,8 +28,13 @@ def test_rendering_a_frame_twice_gives_the_same_bytes():
 
 
 def test_frames_differ_while_somebody_is_there_and_while_nobody_is():
-    assert not np.array_equal(planes(MORNING, 500), planes(MORNING, 501))
-    assert not np.array_equal(planes(MORNING, 1250), planes(MORNING, 1255))
+    assert not np.array_equal(planes(MORNING, 550), planes(MORNING, 552))
+    assert not np.array_equal(planes(MORNING, 1250), planes(MORNING, 1256))
+
+
+def test_people_who_walk_move_in_every_frame_and_people_who_stand_in_every_other():
+    assert [drawn_number(MORNING, n) for n in (20, 21, 200, 201)] == [20, 21, 200, 200]
+    assert not np.array_equal(planes(MORNING, 20), planes(MORNING, 21))
 
 
 def test_the_faulty_camera_shows_a_dark_picture():

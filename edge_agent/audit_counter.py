@@ -19,7 +19,7 @@ from edge_agent.recording_probe import RecordedFile
 from edge_agent.references import FolderReferences
 from edge_agent.tables import AgentTable
 from renzheng.clock import from_seconds, to_seconds
-from renzheng.contracts import FLAGGED, ClipReference, IdentityCheck, Swipe
+from renzheng.contracts import FLAGGED, ClipReference, IdentityCheck, Swipe, Verdict
 from renzheng.errors import BadInput
 from renzheng.files import sha256_file, write_atomic
 from renzheng.ids import file_stem
@@ -87,7 +87,7 @@ class AuditCounter:
         checked = check_swipe(swipe, self.footage, self.usual, references, self.settings)
         if references.holder and references.holder.portrait_bgr is not None:
             _write_jpeg(self.plan.out / enrolled_portrait(swipe.psn_no), references.holder.portrait_bgr)
-        check = self._with_crops(checked)
+        check = self._with_still(self._with_crops(checked), checked.still_bgr)
         warnings: tuple[str, ...] = ()
         try:
             check = self._with_clip(check)
@@ -103,6 +103,14 @@ class AuditCounter:
             _write_jpeg(self.plan.out / crop, face.portrait_bgr)
             samples.append(sample.model_copy(update={"crop": crop.as_posix()}))
         return checked.check.model_copy(update={"samples": tuple(samples)})
+
+    def _with_still(self, check: IdentityCheck, still_bgr: BgrImage | None) -> IdentityCheck:
+        """Keep the picture at the swipe where no face that decided can be shown."""
+        if still_bgr is None or check.verdict in (Verdict.MATCH, Verdict.PROXY_MATCH):
+            return check
+        still = Path("stills", f"{file_stem(check.swipe_id)}.jpg")
+        _write_jpeg(self.plan.out / still, still_bgr)
+        return check.model_copy(update={"still": still.as_posix()})
 
     def _with_clip(self, check: IdentityCheck) -> IdentityCheck:
         """Cut the window from the recordings by stream copy, where the policy asks for it and footage is there."""

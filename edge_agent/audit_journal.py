@@ -23,7 +23,7 @@ from renzheng.errors import BadInput
 from renzheng.files import sha256_file, storage_errors, write_atomic
 
 JOURNAL_NAME = "journal.jsonl"
-OWNED_FOLDERS = ("clips", "faces")
+OWNED_FOLDERS = ("clips", "faces", "stills")
 """Folders of the output that only an audit writes to."""
 
 

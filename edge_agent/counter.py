@@ -32,7 +32,7 @@ from vision.pack import VisionPack
 from vision.pipeline import WindowView
 from vision.presence import GreyImage, picture_faults, small_grey, unexplained_presence, usual_picture
 from vision.track import INDEPENDENT_S
-from vision.types import Face, FaceTrack, Frame
+from vision.types import BgrImage, Face, FaceTrack, Frame
 from vision.verdict import INDEPENDENT_NEEDED, Bands, Decision, decide, established, role_of
 from vision.zones import ZoneKind, Zones
 
@@ -65,10 +65,11 @@ class CheckSettings:
 
 @dataclass(frozen=True)
 class CheckedSwipe:
-    """A check and the faces of its samples, in the same order."""
+    """A check, the faces of its samples in the same order, and the reduced picture at the swipe, if one was seen."""
 
     check: IdentityCheck
     sample_faces: tuple[Face, ...] = ()
+    still_bgr: BgrImage | None = None
 
 
 class UsualPictures:
@@ -105,6 +106,7 @@ class Search:
 
     footage: Footage
     window: TimeWindow
+    moment_s: float
     references: References
     settings: CheckSettings
     view: WindowView = field(init=False)
@@ -113,18 +115,19 @@ class Search:
     damage: int = 0
     tracks: list[FaceTrack] = field(default_factory=list)
     evidence: tuple[TrackEvidence, ...] = ()
+    still: tuple[float, BgrImage] | None = None
 
     def __post_init__(self) -> None:
         self.view = WindowView(self.settings.pack)
 
-    def run(self, moment_s: float) -> bool:
+    def run(self) -> bool:
         """Search outward; whether independent samples established the holder.
 
         An exhaustive search goes on to the end and keeps what it found there, unless only the part around the swipe
         establishes the holder: then it keeps that part's evidence, so that both ways give the same verdict.
         """
         kept: tuple[list[FaceTrack], tuple[TrackEvidence, ...]] | None = None
-        for stretch in outward(self.footage.stretches(self.window), moment_s):
+        for stretch in outward(self.footage.stretches(self.window), self.moment_s):
             for _pause_s in self._look_through(stretch):
                 if kept is None and self._holder_established():
                     if not self.settings.exhaustive:
@@ -152,6 +155,9 @@ class Search:
     def _take(self, frame: Frame) -> None:
         self.view.look_at(frame)
         self.looks[frame.time_s] = small_grey(frame.reduced_bgr)
+        distance_s = abs(frame.time_s - self.moment_s)
+        if self.still is None or distance_s < self.still[0]:
+            self.still = distance_s, frame.reduced_bgr
 
     def _on_damage(self, _message: str) -> None:
         self.damage += 1
@@ -196,17 +202,27 @@ def check_swipe(
     """Check one swipe. Raises nothing for poor footage: that is *not assessable* with its reasons."""
     moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
     window = TimeWindow(moment_s - settings.before_s, moment_s + settings.after_s)
-    search = Search(footage, window, references, settings)
+    search = Search(footage, window, moment_s, references, settings)
     unknown = _unknown_holder(references)
     if unknown:
         return CheckedSwipe(
             _as_check(swipe, window, search, Decision(Verdict.NOT_ENROLLED, (unknown,)), search.coverage())
         )
-    search.run(moment_s)
+    search.run()
     samples = samples_of(search.tracks, search.evidence, references, moment_s)
     coverage, decision = _decide(search, samples, usual, moment_s)
     check = _as_check(swipe, window, search, decision, coverage, samples)
-    return CheckedSwipe(check, tuple(face for track in search.tracks for face in track.samples))
+    sample_faces = tuple(face for track in search.tracks for face in track.samples)
+    return CheckedSwipe(check, sample_faces, _without_private(search))
+
+
+def _without_private(search: Search) -> BgrImage | None:
+    """The picture at the swipe with private zones blacked out."""
+    if search.still is None:
+        return None
+    still_bgr = search.still[1].copy()
+    still_bgr[search.settings.zones.mask(ZoneKind.PRIVATE, still_bgr.shape[1], still_bgr.shape[0])] = 0
+    return still_bgr
 
 
 def _unknown_holder(references: References) -> Reason | None:

@@ -111,6 +111,7 @@ WORDS: dict[str, Words] = {
     "camera": Words("录像画面", "From the camera"),
     "sample_alt": Words("刷卡 {offset} 时轨迹 {track} 的人脸", "Face of track {track} at {offset} from the swipe"),
     "sample_lost": Words("画面文件缺失", "Picture missing"),
+    "still": Words("刷卡时刻的画面", "the picture at the swipe"),
     "no_samples": Words("窗口内没有人脸画面。", "No face pictures in the window."),
     "track": Words("轨迹 {n}", "Track {n}"),
     "cosine": Words("相似度", "Score"),

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from edge_agent.explain import accept_few, deciding_rule, strongest_track, swipe_on_camera_offset
 from edge_agent.report.facts import ReportFacts
 from edge_agent.report.geometry import Axis, anchor
-from edge_agent.report.pictures import data_uri, inside
+from edge_agent.report.pictures import STILL_PX, data_uri, inside
 from edge_agent.report_words import FIELD_WORDS
 from renzheng.contracts import FLAGGED, FaceSample, IdentityCheck, TrackEvidence, TrackRole, Verdict, Words
 
@@ -115,6 +115,7 @@ class Card:
     rule: tuple[Words, dict[str, str]]
     enrolled: str | None
     pictures: tuple[Picture, ...]
+    still: str | None
     scale: Scale
     strip: Strip
     clip: Clip | None
@@ -135,6 +136,7 @@ def cards(checks: Sequence[IdentityCheck], facts: ReportFacts, out_dir: Path) ->
             rule=deciding_rule(check),
             enrolled=enrolled[check.psn_no],
             pictures=tuple(Picture(sample, data_uri(inside(out_dir, sample.crop or ""))) for sample in shown),
+            still=data_uri(inside(out_dir, check.still or ""), STILL_PX),
             scale=score_scale(check),
             strip=window_strip(check),
             clip=clip_link(check),
@@ -143,7 +145,7 @@ def cards(checks: Sequence[IdentityCheck], facts: ReportFacts, out_dir: Path) ->
 
 
 def best_samples(check: IdentityCheck) -> list[FaceSample]:
-    """Up to five samples that show best how the verdict came about, by track and then by time.
+    """Up to five samples (four beside a still) that show best how the verdict came about, by track and then by time.
 
     A match shows the track that decided and nobody else; otherwise each track in the zone gives its best in turn.
     """
@@ -156,7 +158,8 @@ def best_samples(check: IdentityCheck) -> list[FaceSample]:
     picked: list[tuple[int, FaceSample]] = []
     for turn in range(MOST_PICTURES):
         picked += [(place, queue[turn]) for place, queue in enumerate(queues) if turn < len(queue)]
-    ordered = sorted(picked[:MOST_PICTURES], key=lambda pair: (pair[0], pair[1].offset_s))
+    most = MOST_PICTURES - 1 if check.still else MOST_PICTURES
+    ordered = sorted(picked[:most], key=lambda pair: (pair[0], pair[1].offset_s))
     return [sample for _, sample in ordered]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 SHOWN_PX = 112
+STILL_PX = 320
 _QUALITY = 82
 _FACE_FORMATS = ("JPEG", "PNG", "WEBP")
 
@@ -21,21 +22,21 @@ def inside(folder: Path, relative: str) -> Path | None:
     return path if path.is_relative_to(folder.resolve()) else None
 
 
-def data_uri(path: Path | None) -> str | None:
-    """The picture as a JPEG of at most 112 px in a data URI; ``None`` when there is none that can be read."""
+def data_uri(path: Path | None, side_px: int = SHOWN_PX) -> str | None:
+    """The picture as a JPEG of at most ``side_px`` a side in a data URI; ``None`` when there is none to be read."""
     if path is None or not path.is_file():
         return None
     try:
         with Image.open(path, formats=_FACE_FORMATS) as picture:
-            small = _small(picture)
+            small = _small(picture, side_px)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, ValueError):
         return None
     return f"data:image/jpeg;base64,{base64.b64encode(small).decode('ascii')}"
 
 
-def _small(picture: Image.Image) -> bytes:
+def _small(picture: Image.Image, side_px: int) -> bytes:
     upright = ImageOps.exif_transpose(picture).convert("RGB")
-    upright.thumbnail((SHOWN_PX, SHOWN_PX), Image.Resampling.LANCZOS)
+    upright.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
     target = io.BytesIO()
     upright.save(target, "JPEG", quality=_QUALITY, optimize=True)
     return target.getvalue()

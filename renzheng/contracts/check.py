@@ -138,6 +138,10 @@ class IdentityCheck(Contract):
     tracks: tuple[TrackEvidence, ...] = ()
     samples: tuple[FaceSample, ...] = ()
     coverage: Coverage
+    still: str | None = Field(
+        None,
+        description="the picture at the swipe, where no holder or agent was found; path relative to the checks file",
+    )
     clip: ClipReference | None = None
     pack: PackReference
     thresholds: ThresholdValues

@@ -85,10 +85,10 @@ def _is_picture(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Order in which 2 comes before 10, the same on every machine."""
-    parts = re.findall(r"\d+|\D+", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], path.name
+def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
+    """Order in which 2 comes before 10 and numbers before words, the same on every machine."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", path.name)
+    return [(False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts], path.name
 
 
 def read_faces(

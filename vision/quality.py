@@ -104,7 +104,7 @@ def fine_detail_share(grey: npt.NDArray[np.uint8]) -> float:
 def light_measures(crop_bgr: BgrImage) -> dict[str, float]:
     """Sharpness, exposure and contrast of an aligned 112 × 112 crop, over the middle of the face."""
     expect_shape("crop_bgr", crop_bgr, (CROP_SIDE_PX, CROP_SIDE_PX, 3))
-    grey = cv2.cvtColor(crop_bgr, cv2.COLOR_BGR2GRAY)[_FACE_ROWS, _FACE_COLUMNS]
+    grey = np.asarray(cv2.cvtColor(crop_bgr, cv2.COLOR_BGR2GRAY)[_FACE_ROWS, _FACE_COLUMNS], dtype=np.uint8)
     spread = np.percentile(grey, (10, 90))
     return {
         "fine_detail_share": fine_detail_share(grey),

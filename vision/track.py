@@ -27,7 +27,7 @@ JOIN_COSINE = 0.55
 """Two tracks that never share a look are one face at or above this; far above any accept, so it joins only the sure."""
 
 CERTAIN_FACE_SCORE = 0.8
-CONFLICT_COSINE = 0.20
+CONFLICT_COSINE = 0.30
 """Two assessable samples of one track below this are two people: same faces in one window lie far above (ADR 3)."""
 
 Embed = Callable[[Sequence[Face]], FloatArray]

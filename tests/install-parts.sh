@@ -1,0 +1,35 @@
+#!/bin/sh
+# What some tests use and a machine may lack: a browser, and a font with Chinese, for the tests of the report.
+# Installs them where that can be done without asking; never fails, because those tests skip without a browser.
+set -u
+
+CHROMIUM=/usr/bin/chromium
+NOTO_CJK=/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
+
+has_chinese_font() {
+    [ -e "$NOTO_CJK" ] || [ -n "$(fc-list :lang=zh family 2>/dev/null)" ]
+}
+
+missing() {
+    [ -x "$CHROMIUM" ] || printf ' chromium'
+    has_chinese_font || printf ' fonts-noto-cjk'
+}
+
+leave() {
+    echo "test parts: missing$wanted ($1): tests of the report in a browser will skip, or show no Chinese"
+    exit 0
+}
+
+wanted=$(missing)
+[ -n "$wanted" ] || exit 0
+command -v apt-get >/dev/null 2>&1 || leave "no apt-get here to install with"
+[ "$(id -u)" -eq 0 ] || leave "not root, so nothing is installed"
+
+echo "test parts: installing$wanted, which only tests use"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq -o Acquire::Retries=0 -o Acquire::http::Timeout=20 >/dev/null 2>&1
+for part in $wanted; do
+    apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=60 "$part" >/dev/null 2>&1
+done
+wanted=$(missing)
+[ -z "$wanted" ] || leave "apt-get could not bring it"

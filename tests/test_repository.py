@@ -170,3 +170,18 @@ def test_pictures_kept_here_are_the_drawn_ones_of_the_readme() -> None:
 
 def test_readme_and_guides_say_the_same_in_both_languages() -> None:
     assert document_problems() == []
+
+
+def test_a_missing_document_and_a_missing_section_are_told(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for stem in IN_BOTH_LANGUAGES:
+        (tmp_path / f"{stem}.md").write_text("# A\n\n## B\n\n```\n# no heading\n```\n", encoding="utf-8")
+        (tmp_path / f"{stem}.zh-CN.md").write_text("# 甲\n\n## 乙\n\n```\n```\n", encoding="utf-8")
+    assert document_problems(tmp_path) == []
+    (tmp_path / "README.zh-CN.md").write_text("# 甲\n", encoding="utf-8")
+    (tmp_path / "docs" / "audit.zh-CN.md").unlink()
+    assert document_problems(tmp_path) == [
+        "README: other headings in English (2) than in Chinese (1)",
+        "README: 1 code blocks in English, 0 in Chinese",
+        "docs/audit.zh-CN.md: is not there",
+    ]

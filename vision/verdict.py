@@ -20,6 +20,16 @@ FEW_SAMPLES_MARGIN = 0.10
 RUNNER_UP_MARGIN = 0.05
 """A holder must not score this much lower than a member of staff or an agent does on the same track."""
 
+STEADY_CONCENTRATION = 0.90
+"""Samples of one face within seconds agree far better than this (0.96 and more). Where noise or coding scatters them
+below it, the holder's own score falls under reject too:."""
+
+ACCUSING_QUALITY = 0.2
+"""Mean quality that a stranger's samples need before they accuse: more than passing the gate by a hair."""
+
+LARGE_SHARE = 0.6
+"""A face that cannot be judged and is this tall beside the stranger's stood about as near, and may be the holder's."""
+
 FLAG_RECORDED_SHARE = 0.9
 """A verdict that accuses needs at least this share of the window recorded, looked at and undamaged."""
 
@@ -108,7 +118,7 @@ def decide(
     others = [track for track, role in at_counter if role is TrackRole.OTHER]
     poor = [track for track, role in at_counter if role is TrackRole.NOT_ASSESSABLE]
     if others:
-        return _on_others(others, poor, score)
+        return _on_others(others, poor, samples, score)
     if poor:
         return Decision(Verdict.NOT_ASSESSABLE, (Reason.NO_ASSESSABLE_FACE, *_quality_reasons(poor, samples)), score)
     staff_seen = any(role is TrackRole.STAFF or track.in_staff_zone for track, role in roles)
@@ -152,12 +162,38 @@ def _track_doubts(roles: Sequence[tuple[TrackEvidence, TrackRole]], bands: Bands
     return tuple(doubts)
 
 
-def _on_others(others: Sequence[TrackEvidence], poor: Sequence[TrackEvidence], score: float | None) -> Decision:
-    """Somebody else was there: an accusation only on enough independent samples."""
-    if all(track.independent_samples < INDEPENDENT_NEEDED for track in others):
-        return Decision(Verdict.NOT_ASSESSABLE, (Reason.TOO_FEW_SAMPLES,), score)
-    also = (Reason.OTHERS_NOT_ASSESSABLE,) if poor else ()
+def _on_others(
+    others: Sequence[TrackEvidence], poor: Sequence[TrackEvidence], samples: Sequence[FaceSample], score: float | None
+) -> Decision:
+    """Somebody else was there: an accusation only on enough independent, good samples that agree, and only if nobody
+    as near as that one stayed unclear."""
+    doubts = {track.track: _doubts_of_other(track, samples) for track in others}
+    if all(doubts.values()):
+        reasons = dict.fromkeys(reason for doubt in doubts.values() for reason in doubt)
+        return Decision(Verdict.NOT_ASSESSABLE, tuple(reasons), score)
+    clear_px = max(_face_height_px(track, samples) for track in others if not doubts[track.track])
+    unclear = [*poor, *(track for track in others if set(doubts[track.track]) - {Reason.TOO_FEW_SAMPLES})]
+    if any(_face_height_px(track, samples) >= LARGE_SHARE * clear_px for track in unclear):
+        return Decision(Verdict.NOT_ASSESSABLE, (Reason.POOR_FACE_MAY_BE_HOLDER,), score)
+    also = (Reason.OTHERS_NOT_ASSESSABLE,) if unclear else ()
     return Decision(Verdict.MISMATCH, (Reason.EVERY_FACE_DIFFERS, *also), score)
+
+
+def _doubts_of_other(track: TrackEvidence, samples: Sequence[FaceSample]) -> tuple[Reason, ...]:
+    """Why a stranger's track alone accuses nobody; empty when it does."""
+    scores = [s.quality.score for s in samples if s.track == track.track and s.assessable]
+    doubts: list[Reason] = []
+    if track.concentration < STEADY_CONCENTRATION:
+        doubts.append(Reason.SAMPLES_DISAGREE)
+    if sum(scores) < ACCUSING_QUALITY * max(len(scores), 1):
+        doubts.append(Reason.NO_ASSESSABLE_FACE)
+    if track.independent_samples < INDEPENDENT_NEEDED:
+        doubts.append(Reason.TOO_FEW_SAMPLES)
+    return tuple(doubts)
+
+
+def _face_height_px(track: TrackEvidence, samples: Sequence[FaceSample]) -> float:
+    return max((s.box_xyxy[3] - s.box_xyxy[1] for s in samples if s.track == track.track), default=0.0)
 
 
 def _quality_reasons(poor: Sequence[TrackEvidence], samples: Sequence[FaceSample]) -> tuple[Reason, ...]:

@@ -43,6 +43,8 @@ EVALUATE_EVERY_S = 1.0
 USUAL_SPAN_S = 1800.0
 USUAL_STEP_S = 600.0
 USUAL_GLANCES = 24
+USUAL_LEAST_GLANCES = 4
+"""From outside the window; with fewer, whoever stands there would be part of what is usual."""
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,24 @@ class CheckedSwipe:
 
 
 class UsualPictures:
-    """What a camera's place usually looks like around a time; kept for the blocks of time last asked for."""
+    """What a camera's place usually looks like; glances are kept for the blocks of time last asked for."""
 
     def __init__(self, footage: Footage) -> None:
         self._at_block = lru_cache(maxsize=4)(self._look_around)
         self._footage = footage
 
-    def around(self, time_s: float) -> GreyImage | None:
-        """The usual picture of the half hour around a time; ``None`` without footage."""
-        return self._at_block(round(time_s / USUAL_STEP_S))
+    def around(self, window: TimeWindow) -> GreyImage | None:
+        """The usual picture of the half hour around a window, but for the window itself; ``None`` when too little of
+        it was recorded to tell."""
+        middle_s = window.start_s + window.length_s / 2
+        glances = self._at_block(round(middle_s / USUAL_STEP_S))
+        outside = [grey for time_s, grey in glances if not window.start_s <= time_s < window.end_s]
+        return usual_picture(outside) if len(outside) >= USUAL_LEAST_GLANCES else None
 
-    def _look_around(self, block: int) -> GreyImage | None:
+    def _look_around(self, block: int) -> list[tuple[float, GreyImage]]:
         middle_s = block * USUAL_STEP_S
         window = TimeWindow(middle_s - USUAL_SPAN_S / 2, middle_s + USUAL_SPAN_S / 2)
-        return usual_picture([small_grey(frame.reduced_bgr) for frame in self._footage.glances(window, USUAL_GLANCES)])
+        return [(f.time_s, small_grey(f.reduced_bgr)) for f in self._footage.glances(window, USUAL_GLANCES)]
 
 
 def outward(stretches: Sequence[Stretch], moment_s: float) -> Iterator[Stretch]:
@@ -210,7 +216,7 @@ def check_swipe(
         )
     search.run()
     samples = samples_of(search.tracks, search.evidence, references, moment_s)
-    coverage, decision = _decide(search, samples, usual, moment_s)
+    coverage, decision = _decide(search, samples, usual)
     check = _as_check(swipe, window, search, decision, coverage, samples)
     sample_faces = tuple(face for track in search.tracks for face in track.samples)
     return CheckedSwipe(check, sample_faces, _without_private(search))
@@ -231,16 +237,14 @@ def _unknown_holder(references: References) -> Reason | None:
     return None if len(references.holder.templates) else Reason.NO_USABLE_PHOTO
 
 
-def _decide(
-    search: Search, samples: Sequence[FaceSample], usual: UsualPictures, moment_s: float
-) -> tuple[Coverage, Decision]:
+def _decide(search: Search, samples: Sequence[FaceSample], usual: UsualPictures) -> tuple[Coverage, Decision]:
     """The verdict; what the place usually looks like is asked only when no customer's face decides."""
     bands = search.settings.bands
     coverage = search.coverage()
     decision = decide(search.evidence, samples, coverage, bands)
     if Reason.SOMEONE_WITHOUT_FACE not in decision.reasons:
         return coverage, decision
-    usual_grey = usual.around(moment_s)
+    usual_grey = usual.around(search.window)
     looks = sorted(search.looks.items())
     height, width = looks[0][1].shape
     zone = search.settings.zones.mask(ZoneKind.COUNTER, width, height)

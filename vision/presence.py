@@ -91,17 +91,15 @@ def unexplained_presence(
     """Largest connected share of the zone that something without a face filled over three looks in a row.
 
     ``looks`` are (time in s, grey picture) in order of time, ``zone`` the counter zone at the same size. Without any
-    look, or with an empty zone, 1.0: nothing can be excluded.
+    look, without a usual picture, or with an empty zone, 1.0: nothing can be excluded.
     """
     zone_area = int(zone.sum())
-    if not looks or not zone_area:
+    if not looks or usual is None or not zone_area:
         return 1.0
     shares: list[float] = []
     before = looks[0][1]
     for time_s, look in looks:
-        odd = _moving(look, before)
-        if usual is not None:
-            odd |= _different(look, usual)
+        odd = _moving(look, before) | _different(look, usual)
         odd &= zone & ~body_mask((f for f in faces if abs(f.time_s - time_s) <= BODY_REACH_S), look.shape)
         shares.append(_largest_blob(odd) / zone_area)
         before = look

@@ -25,8 +25,7 @@ from edge_agent.audit_journal import Finished, Journal, digest_of
 from edge_agent.check_table import write_checks_csv, write_checks_jsonl
 from edge_agent.counter import AFTER_S, BEFORE_S
 from edge_agent.people_folder import PeopleFolder
-from edge_agent.recorded import open_recordings
-from edge_agent.recording_probe import RecordedFile
+from edge_agent.recording_probe import RecordedFile, find_recordings
 from edge_agent.tables import AgentTable, SwipeTable, read_agents, read_swipes
 from models.pack import DEFAULT_PACK
 from renzheng.clock import from_seconds
@@ -113,7 +112,7 @@ def read_inputs(options: AuditOptions) -> Inputs:
         read_zones(options.zones)
     for folder in filter(None, (options.gallery, options.staff)):
         PeopleFolder(folder)
-    recordings, bad_recordings = tuple(open_recordings(options.recordings, options.recording_start)), ()
+    recordings, bad_recordings = _recordings(options)
     plan = CounterPlan(
         recordings=recordings,
         gallery=options.gallery,
@@ -132,6 +131,23 @@ def read_inputs(options: AuditOptions) -> Inputs:
     title = options.title or options.swipes.name
     digest = _digest(options, plan, threshold_digest)
     return Inputs(plan, table, agents, threshold_set, bad_recordings, title, digest)
+
+
+def _recordings(options: AuditOptions) -> tuple[tuple[RecordedFile, ...], tuple[str, ...]]:
+    """The recordings to look at, and what was wrong with those left out. Raises :class:`BadInput` that lists every
+    bad one, unless they may be left out and one is left."""
+    found = find_recordings(options.recordings, options.recording_start)
+    wrong = tuple(map(str, found.bad))
+    if wrong and not (options.skip_bad_recordings and found.recordings):
+        raise BadInput(wrong[0] if len(options.recordings) == 1 else _all_bad(wrong, found.recordings))
+    return found.recordings, tuple(f"left out: {message}" for message in wrong)
+
+
+def _all_bad(wrong: Sequence[str], usable: Sequence[RecordedFile]) -> str:
+    advice = "Put them right, or go on without them with --skip-bad-recordings." if usable else "No recording is left."
+    return (
+        "\n  ".join((f"{len(wrong)} of {len(wrong) + len(usable)} recordings cannot be used:", *wrong)) + f"\n{advice}"
+    )
 
 
 def cautions(plan: CounterPlan) -> tuple[str, ...]:

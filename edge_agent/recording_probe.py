@@ -139,11 +139,54 @@ def open_recordings(paths: Sequence[Path], start: datetime | None = None) -> lis
     ``start`` is the beginning of the first one. A later file begins at the time of its own name or container, and one
     that has neither follows on where the file before it ends. Raises :class:`BadInput` as :func:`open_recording` does.
     """
+    found = find_recordings(paths, start)
+    if found.bad:
+        raise found.bad[0]
+    return list(found.recordings)
+
+
+@dataclass(frozen=True)
+class FoundRecordings:
+    """The recordings that can be used, and why the others cannot."""
+
+    recordings: tuple[RecordedFile, ...]
+    bad: tuple[BadInput, ...] = ()
+
+
+def find_recordings(paths: Sequence[Path], start: datetime | None = None) -> FoundRecordings:
+    """Probe several recordings as :func:`open_recordings` does, but go on past those that cannot be used.
+
+    A file without a time of its own that follows a bad one is bad too: where the file before it ended is not known,
+    and a guess would shift its footage.
+    """
     recordings: list[RecordedFile] = []
-    for path in paths:
-        recording = _probed(path, None) if recordings else open_recording(path, start)
-        recordings.append(recording if recording.start_from != "unknown" else recording.moved_to(recordings[-1].end_s))
-    return recordings
+    bad: list[BadInput] = []
+    ended_s: float | None = None
+    for number, path in enumerate(paths):
+        try:
+            recording = _in_turn(
+                path, start if number == 0 else None, ended_s, after_bad=bool(number) and ended_s is None
+            )
+        except BadInput as error:
+            bad.append(error)
+            ended_s = None
+            continue
+        recordings.append(recording)
+        ended_s = recording.end_s
+    return FoundRecordings(tuple(recordings), tuple(bad))
+
+
+def _in_turn(path: Path, start: datetime | None, ended_s: float | None, *, after_bad: bool) -> RecordedFile:
+    """One recording of several; ``ended_s`` is where the one before it ended, if that is known."""
+    recording = _probed(path, start)
+    if recording.start_from != "unknown":
+        return recording
+    if after_bad:
+        raise BadInput(
+            f"{path}: when does it begin? It has no time of its own and follows a recording that cannot be used; "
+            f"name it like 20260501T090000+0800{path.suffix}"
+        )
+    return open_recording(path, start) if ended_s is None else recording.moved_to(ended_s)
 
 
 def time_in_name(name: str) -> datetime | None:

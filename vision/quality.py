@@ -40,7 +40,7 @@ COMPONENTS: tuple[Component, ...] = (
     Component("HeadPoseYaw", "yaw_deg", 45.0, 15.0, Reason.HEAD_TURNED),
     Component("HeadPosePitch", "pitch_deg", 30.0, 15.0, Reason.HEAD_TURNED),
     Component("HeadPoseRoll", "roll_deg", 16.0, 8.0, Reason.HEAD_TILTED),
-    Component("Sharpness", "fine_detail_share", 0.40, 0.50, Reason.FACE_BLURRED),
+    Component("Sharpness", "fine_detail_share", 0.42, 0.52, Reason.FACE_BLURRED),
     Component("UnderExposurePrevention", "dark_share", 0.90, 0.40, Reason.FACE_TOO_DARK),
     Component("OverExposurePrevention", "bright_share", 0.50, 0.15, Reason.FACE_TOO_BRIGHT),
     Component("DynamicRange", "contrast_levels", 18.0, 40.0, Reason.FACE_LOW_CONTRAST),

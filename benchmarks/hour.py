@@ -19,9 +19,10 @@ from calibration.zones import read_zones
 from edge_agent.footage import TimeWindow
 from edge_agent.recorded import RecordedTimeline, open_recordings
 from renzheng.clock import from_seconds, local_text, to_seconds
+from vision.enrol import PhotoFace, face_of_photo
 from vision.pack import VisionPack
 from vision.pipeline import faces_in
-from vision.types import Face, Frame
+from vision.types import BgrImage, Face, Frame
 from vision.zones import ZoneKind, Zones
 
 PIECES = 6
@@ -101,7 +102,9 @@ def cards_of_people_there(hour: Hour, pack: VisionPack, folder: Path) -> Cards:
     for number in range(SWIPES):
         face, frame = sightings[number % len(sightings)]
         psn_no = f"H{number % len(sightings):02d}"
-        _write_photo(folder / "gallery" / psn_no, face, frame)
+        photo = folder / "gallery" / psn_no / "1.png"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(photo), _photo(face, frame))
         piece = number * PIECES // SWIPES
         rounds = 1 + number % max(1, int(PIECE_S / hour.round_s) - 2)
         holders.append((psn_no, face.time_s + piece * PIECE_S + rounds * hour.round_s))
@@ -121,7 +124,7 @@ def cards_of_strangers(hour: Hour, times_s: Sequence[float], photos: Sequence[Pa
 
 
 def _best_sightings(hour: Hour, pack: VisionPack) -> list[tuple[Face, Frame]]:
-    """The best assessable face at the counter in each second of the first round, best first, at most ten."""
+    """The best face at the counter in each second of the first round that can be enrolled, best first, at most ten."""
     timeline = RecordedTimeline(open_recordings(hour.recordings[:1]))
     zones = read_zones(hour.zones) if hour.zones else Zones.whole_picture()
     window = TimeWindow(STARTS_S, STARTS_S + hour.round_s)
@@ -134,15 +137,16 @@ def _best_sightings(hour: Hour, pack: VisionPack) -> list[tuple[Face, Frame]]:
                 at_counter = zones.holds(ZoneKind.COUNTER, np.array([face.feet_relative]))[0]
                 if at_counter and (second not in best or face.quality.score > best[second][0].quality.score):
                     best[second] = (face, frame)
-    return sorted(best.values(), key=lambda sighting: -sighting[0].quality.score)[:SWIPES]
+    usable = [sighting for sighting in best.values() if isinstance(face_of_photo(_photo(*sighting), pack), PhotoFace)]
+    return sorted(usable, key=lambda sighting: -sighting[0].quality.score)[:SWIPES]
 
 
-def _write_photo(folder: Path, face: Face, frame: Frame) -> None:
+def _photo(face: Face, frame: Frame) -> BgrImage:
+    """The face with a margin, cut from the full picture."""
     left, top, right, bottom = (float(side) for side in face.box_xyxy)
     margin = PHOTO_MARGIN * max(right - left, bottom - top)
     y_0, x_0 = max(0, int(top - margin)), max(0, int(left - margin))
-    folder.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(folder / "1.png"), frame.full_bgr[y_0 : int(bottom + margin), x_0 : int(right + margin)])
+    return frame.full_bgr[y_0 : int(bottom + margin), x_0 : int(right + margin)].copy()
 
 
 def _cards(folder: Path, holders: Sequence[tuple[str, float]]) -> Cards:

@@ -17,62 +17,21 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
-import renzheng
-from calibration.sets import ThresholdSet, load_set
-from calibration.zones import read_zones
-from edge_agent.audit_counter import AuditCounter, ClipPolicy, CounterPlan, enrolled_portrait
-from edge_agent.audit_journal import Finished, Journal, digest_of
+from edge_agent.audit_counter import AuditCounter, CounterPlan, enrolled_portrait
+from edge_agent.audit_inputs import AuditOptions, Inputs, cautions, read_inputs
+from edge_agent.audit_journal import Finished, Journal
+from edge_agent.audit_report import facts_of
 from edge_agent.check_table import write_checks_csv, write_checks_jsonl
-from edge_agent.counter import AFTER_S, BEFORE_S
-from edge_agent.people_folder import PeopleFolder
-from edge_agent.recording_probe import RecordedFile, find_recordings
-from edge_agent.tables import AgentTable, SwipeTable, read_agents, read_swipes
-from models.pack import DEFAULT_PACK
 from renzheng.clock import from_seconds
 from renzheng.contracts import IdentityCheck, Swipe
-from renzheng.errors import BadInput, RenzhengError
+from renzheng.errors import RenzhengError
 from renzheng.files import write_atomic
-from vision.zones import ZoneKind
 
 CHECKS_NAME = "checks.jsonl"
 TABLE_NAME = "checks.csv"
 RUN_NAME = "run.json"
 
 OnProgress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class AuditOptions:
-    """What ``renzheng audit`` was asked; times in seconds, ``recording_start`` aware or Asia/Shanghai."""
-
-    recordings: Sequence[Path]
-    swipes: Path
-    gallery: Path
-    out: Path
-    recording_start: datetime | None = None
-    staff: Path | None = None
-    agents: Path | None = None
-    zones: Path | None = None
-    clock_offset_s: float = 0.0
-    before_s: float = BEFORE_S
-    after_s: float = AFTER_S
-    pack: str = DEFAULT_PACK
-    thresholds: str | None = None
-    jobs: int = 1
-    clips: ClipPolicy = "all"
-    exhaustive: bool = False
-    skip_bad_rows: bool = False
-    skip_bad_recordings: bool = False
-    replace: bool = False
-    title: str = ""
-
-    def __post_init__(self) -> None:
-        if self.before_s < 0 or self.after_s < 0 or not 0 < self.before_s + self.after_s <= 600:
-            raise BadInput("--before and --after: expected seconds that are not negative and make 0 to 600 together")
-        if abs(self.clock_offset_s) > 86_400:
-            raise BadInput(f"--clock-offset: expected at most a day in seconds, got {self.clock_offset_s}")
-        if not 1 <= self.jobs <= 256:
-            raise BadInput(f"--jobs: expected 1 to 256, got {self.jobs}")
 
 
 @dataclass(frozen=True)
@@ -83,97 +42,6 @@ class AuditResult:
     report: Path
     resumed: int
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Everything an audit was given, read and found in order."""
-
-    plan: CounterPlan
-    table: SwipeTable
-    agents: AgentTable
-    thresholds: ThresholdSet
-    bad_recordings: tuple[str, ...]
-    title: str
-    digest: str
-
-
-def read_inputs(options: AuditOptions) -> Inputs:
-    """Read every input. Raises :class:`BadInput` that names the file and what was expected."""
-    table = read_swipes(options.swipes, skip_bad_rows=options.skip_bad_rows)
-    agents = AgentTable()
-    if options.agents:
-        agents = read_agents(options.agents, skip_bad_rows=options.skip_bad_rows)
-    thresholds_name = options.thresholds or options.pack
-    threshold_set, threshold_digest = load_set(thresholds_name)
-    if threshold_set.pack != options.pack:
-        raise BadInput(f"{thresholds_name}: made for the pack {threshold_set.pack}, not for {options.pack}")
-    if options.zones:
-        read_zones(options.zones)
-    for folder in filter(None, (options.gallery, options.staff)):
-        PeopleFolder(folder)
-    recordings, bad_recordings = _recordings(options)
-    plan = CounterPlan(
-        recordings=recordings,
-        gallery=options.gallery,
-        out=options.out,
-        pack=options.pack,
-        thresholds=thresholds_name,
-        staff=options.staff,
-        agents=agents,
-        zones=options.zones,
-        before_s=options.before_s,
-        after_s=options.after_s,
-        clock_offset_s=options.clock_offset_s,
-        exhaustive=options.exhaustive,
-        clips=options.clips,
-    )
-    title = options.title or options.swipes.name
-    digest = _digest(options, plan, threshold_digest)
-    return Inputs(plan, table, agents, threshold_set, bad_recordings, title, digest)
-
-
-def _recordings(options: AuditOptions) -> tuple[tuple[RecordedFile, ...], tuple[str, ...]]:
-    """The recordings to look at, and what was wrong with those left out. Raises :class:`BadInput` that lists every
-    bad one, unless they may be left out and one is left."""
-    found = find_recordings(options.recordings, options.recording_start)
-    wrong = tuple(map(str, found.bad))
-    if wrong and not (options.skip_bad_recordings and found.recordings):
-        raise BadInput(wrong[0] if len(options.recordings) == 1 else _all_bad(wrong, found.recordings))
-    return found.recordings, tuple(f"left out: {message}" for message in wrong)
-
-
-def _all_bad(wrong: Sequence[str], usable: Sequence[RecordedFile]) -> str:
-    advice = "Put them right, or go on without them with --skip-bad-recordings." if usable else "No recording is left."
-    return (
-        "\n  ".join((f"{len(wrong)} of {len(wrong) + len(usable)} recordings cannot be used:", *wrong)) + f"\n{advice}"
-    )
-
-
-def cautions(plan: CounterPlan) -> tuple[str, ...]:
-    """What the operator left out that weakens every verdict of the run."""
-    if plan.staff or (plan.zones and read_zones(plan.zones).of_kind(ZoneKind.STAFF)):
-        return ()
-    return (
-        "neither --staff nor a staff zone was given: a clerk's face counts as a customer's, and may be called a "
-        "mismatch where only the clerk was there",
-    )
-
-
-def _digest(options: AuditOptions, plan: CounterPlan, threshold_digest: str) -> str:
-    """One digest over all that the results depend on; where files lie does not matter."""
-    facts = {
-        "version": renzheng.__version__,
-        "pack": plan.pack,
-        "thresholds": threshold_digest,
-        "window": [plan.before_s, plan.after_s, plan.clock_offset_s],
-        "how": [plan.exhaustive, plan.clips, options.skip_bad_rows],
-        "recordings": [
-            [r.path.name, r.start_s, r.end_s, r.path.stat().st_size, r.path.stat().st_mtime_ns] for r in plan.recordings
-        ],
-    }
-    files = [path for path in (options.swipes, options.agents, options.zones) if path]
-    return digest_of(facts, files, filter(None, (plan.gallery, plan.staff)))
 
 
 def run_audit(options: AuditOptions, on_progress: OnProgress = lambda _done, _all: None) -> AuditResult:
@@ -236,7 +104,6 @@ def _check_in_worker(swipe: Swipe) -> Finished:
 
 def _write_results(options: AuditOptions, inputs: Inputs, finished: Sequence[Finished]) -> Path:
     """The files a person or a program reads, each whole or not at all; the same inputs give the same bytes."""
-    from edge_agent.audit_report import facts_of
     from edge_agent.report import write_report
 
     checks = [done.check for done in finished]
@@ -258,8 +125,3 @@ def _write_run(out: Path, started: float, swipes: int, resumed: int) -> None:
         "python": sys.version.split()[0],
     }
     write_atomic(out / RUN_NAME, json.dumps(facts, indent=2) + "\n")
-
-
-def recorded_seconds(recordings: Sequence[RecordedFile]) -> float:
-    """Seconds of footage in all files."""
-    return sum(recording.duration_s for recording in recordings)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,19 +122,12 @@ class Journal:
         self.finished[done.check.swipe_id] = done
 
 
-def digest_of(facts: dict[str, Any], files: Iterable[Path], folders: Iterable[Path]) -> str:
-    """One digest over settings, the bytes of small files, and name, size and time of the files in folders."""
+def digest_of(facts: dict[str, Any], files: Iterable[Path], photos: Iterable[Path]) -> str:
+    """One digest over settings, the bytes of small files, and folder, name, size and time of photos."""
     hasher = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
     for path in files:
         hasher.update(sha256_file(path).encode())
-    for entry in _stamps(folders):
-        hasher.update(entry.encode())
+    for path in photos:
+        stamp = path.stat()
+        hasher.update(f"{path.parent.name}/{path.name}|{stamp.st_size}|{stamp.st_mtime_ns}\n".encode())
     return hasher.hexdigest()
-
-
-def _stamps(folders: Iterable[Path]) -> Iterator[str]:
-    for folder in folders:
-        paths = sorted(p for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else [folder]
-        for path in paths:
-            facts = path.stat()
-            yield f"{path.relative_to(folder)}|{facts.st_size}|{facts.st_mtime_ns}\n"

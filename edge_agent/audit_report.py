@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import renzheng
+from edge_agent.audit_inputs import Inputs, cautions
 from edge_agent.audit_journal import Finished
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.report import RecordingFact, RefusedPhoto, ReportFacts
 from models.licences import pack_licence
 from renzheng.clock import from_seconds
 
-if TYPE_CHECKING:
-    from edge_agent.audit import Inputs
-
 
 def facts_of(inputs: Inputs, finished: Sequence[Finished], portraits: Mapping[str, Path]) -> ReportFacts:
     """The report's facts: recordings, thresholds, what was refused and left out."""
-    from edge_agent.audit import cautions
-
     plan, table = inputs.plan, inputs.table
     first = finished[0].check
     refusals = sorted({refusal for done in finished for refusal in done.refusals})

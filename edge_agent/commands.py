@@ -41,7 +41,8 @@ def audit(
     replace: Annotated[bool, typer.Option("--replace", help="overwrite the results of other inputs in --out")] = False,
 ) -> None:
     """Tell for each swipe whether the holder was at the counter, show why, and keep the clip."""
-    from edge_agent.audit import AuditOptions, run_audit
+    from edge_agent.audit import run_audit
+    from edge_agent.audit_inputs import AuditOptions
 
     options = AuditOptions(
         recordings=recordings,

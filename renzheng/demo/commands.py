@@ -53,7 +53,8 @@ def _town(cache: Path) -> TownFiles:
 
 
 def _audit(files: TownFiles, out: Path) -> AuditResult:
-    from edge_agent.audit import AuditOptions, run_audit
+    from edge_agent.audit import run_audit
+    from edge_agent.audit_inputs import AuditOptions
 
     options = AuditOptions(
         recordings=files.recordings,

@@ -1,0 +1,159 @@
+"""What an audit was asked and given: everything that can be wrong is read, and refused, before footage is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import renzheng
+from calibration.sets import load_set
+from calibration.zones import read_zones
+from edge_agent.audit_counter import ClipPolicy, CounterPlan
+from edge_agent.audit_journal import digest_of
+from edge_agent.counter import AFTER_S, BEFORE_S
+from edge_agent.people_folder import PeopleFolder
+from edge_agent.recording_probe import RecordedFile, find_recordings
+from edge_agent.tables import AgentTable, SwipeTable, read_agents, read_swipes
+from models.pack import DEFAULT_PACK
+from renzheng.contracts import Swipe
+from renzheng.errors import BadInput
+from vision.zones import ZoneKind
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """What ``renzheng audit`` was asked; times in seconds, ``recording_start`` aware or Asia/Shanghai."""
+
+    recordings: Sequence[Path]
+    swipes: Path
+    gallery: Path
+    out: Path
+    recording_start: datetime | None = None
+    staff: Path | None = None
+    agents: Path | None = None
+    zones: Path | None = None
+    clock_offset_s: float = 0.0
+    before_s: float = BEFORE_S
+    after_s: float = AFTER_S
+    pack: str = DEFAULT_PACK
+    thresholds: str | None = None
+    jobs: int = 1
+    clips: ClipPolicy = "all"
+    exhaustive: bool = False
+    skip_bad_rows: bool = False
+    skip_bad_recordings: bool = False
+    replace: bool = False
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        if self.before_s < 0 or self.after_s < 0 or not 0 < self.before_s + self.after_s <= 600:
+            raise BadInput("--before and --after: expected seconds that are not negative and make 0 to 600 together")
+        if abs(self.clock_offset_s) > 86_400:
+            raise BadInput(f"--clock-offset: expected at most a day in seconds, got {self.clock_offset_s}")
+        if not 1 <= self.jobs <= 256:
+            raise BadInput(f"--jobs: expected 1 to 256, got {self.jobs}")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything an audit was given, read and found in order."""
+
+    plan: CounterPlan
+    table: SwipeTable
+    agents: AgentTable
+    bad_recordings: tuple[str, ...]
+    title: str
+    digest: str
+
+
+def read_inputs(options: AuditOptions) -> Inputs:
+    """Read every input. Raises :class:`BadInput` that names the file and what was expected."""
+    table = read_swipes(options.swipes, skip_bad_rows=options.skip_bad_rows)
+    agents = AgentTable()
+    if options.agents:
+        agents = read_agents(options.agents, skip_bad_rows=options.skip_bad_rows)
+    thresholds_name = options.thresholds or options.pack
+    threshold_set, threshold_digest = load_set(thresholds_name)
+    if threshold_set.pack != options.pack:
+        raise BadInput(f"{thresholds_name}: made for the pack {threshold_set.pack}, not for {options.pack}")
+    if options.zones:
+        read_zones(options.zones)
+    for folder in filter(None, (options.gallery, options.staff)):
+        PeopleFolder(folder)
+    recordings, bad_recordings = _recordings(options)
+    plan = CounterPlan(
+        recordings=recordings,
+        gallery=options.gallery,
+        out=options.out,
+        pack=options.pack,
+        thresholds=thresholds_name,
+        staff=options.staff,
+        agents=agents,
+        zones=options.zones,
+        before_s=options.before_s,
+        after_s=options.after_s,
+        clock_offset_s=options.clock_offset_s,
+        exhaustive=options.exhaustive,
+        clips=options.clips,
+    )
+    title = options.title or options.swipes.name
+    digest = _digest(options, plan, table.swipes, threshold_digest)
+    return Inputs(plan, table, agents, bad_recordings, title, digest)
+
+
+def _recordings(options: AuditOptions) -> tuple[tuple[RecordedFile, ...], tuple[str, ...]]:
+    """The recordings to look at, and what was wrong with those left out. Raises :class:`BadInput` that lists every
+    bad one, unless they may be left out and one is left."""
+    found = find_recordings(options.recordings, options.recording_start)
+    wrong = tuple(map(str, found.bad))
+    if wrong and not (options.skip_bad_recordings and found.recordings):
+        raise BadInput(wrong[0] if len(options.recordings) == 1 else _all_bad(wrong, found.recordings))
+    return found.recordings, tuple(f"left out: {message}" for message in wrong)
+
+
+def _all_bad(wrong: Sequence[str], usable: Sequence[RecordedFile]) -> str:
+    advice = "Put them right, or go on without them with --skip-bad-recordings." if usable else "No recording is left."
+    return (
+        "\n  ".join((f"{len(wrong)} of {len(wrong) + len(usable)} recordings cannot be used:", *wrong)) + f"\n{advice}"
+    )
+
+
+def cautions(plan: CounterPlan) -> tuple[str, ...]:
+    """What the operator left out that weakens every verdict of the run."""
+    if plan.staff or (plan.zones and read_zones(plan.zones).of_kind(ZoneKind.STAFF)):
+        return ()
+    return (
+        "neither --staff nor a staff zone was given: a clerk's face counts as a customer's, and may be called a "
+        "mismatch where only the clerk was there",
+    )
+
+
+def _digest(options: AuditOptions, plan: CounterPlan, swipes: Sequence[Swipe], threshold_digest: str) -> str:
+    """One digest over all that the results depend on; where files lie does not matter."""
+    facts = {
+        "version": renzheng.__version__,
+        "pack": plan.pack,
+        "thresholds": threshold_digest,
+        "window": [plan.before_s, plan.after_s, plan.clock_offset_s],
+        "how": [plan.exhaustive, plan.clips, options.skip_bad_rows, options.skip_bad_recordings],
+        "recordings": [
+            [r.path.name, r.start_s, r.end_s, r.path.stat().st_size, r.path.stat().st_mtime_ns] for r in plan.recordings
+        ],
+    }
+    files = [path for path in (options.swipes, options.agents, options.zones) if path]
+    return digest_of(facts, files, _photos_needed(plan, swipes))
+
+
+def _photos_needed(plan: CounterPlan, swipes: Sequence[Swipe]) -> Iterator[Path]:
+    """Photos of the staff, of every holder and of the holders' agents, each once; nobody else's matter."""
+    gallery = PeopleFolder(plan.gallery)
+    holders = {swipe.psn_no for swipe in swipes}
+    agents = {agency.agent_psn_no for agency in plan.agents.agencies if agency.psn_no in holders}
+    for psn_no in sorted(holders | agents):
+        yield from gallery.photos(psn_no)
+    if plan.staff:
+        staff = PeopleFolder(plan.staff)
+        for staff_id in staff.person_ids():
+            yield from staff.photos(staff_id)

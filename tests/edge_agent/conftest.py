@@ -1,0 +1,35 @@
+"""What the tests of checks over real footage share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calibration.sets import shipped_names
+
+
+@pytest.fixture(scope="session")
+def faces_dir(shared_dir: Path) -> Path:
+    """Folder with ``bbt`` (people to enrol) and ``scenes`` (group pictures with them)."""
+    folder = shared_dir / "faces"
+    if not (folder / "scenes").is_dir() or not (folder / "bbt").is_dir():
+        pytest.skip(f"no pictures of people in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def thresholds(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of the shipped set."""
+    if "opencv-zoo" in shipped_names():
+        return "opencv-zoo"
+    path = tmp_path_factory.mktemp("sets") / "opencv-zoo.toml"
+    rate = "{ value = 0.0, low = 0.0, high = 0.0 }"
+    path.write_text(
+        'name = "opencv-zoo"\npack = "opencv-zoo"\naccept = 0.46\nreject = 0.28\nfew_samples_margin = 0.1\n'
+        f"target_fmr = 1e-4\ntarget_fnmr = 0.01\nfmr_at_accept = {rate}\nfnmr_at_accept = {rate}\n"
+        f"fnmr_at_reject = {rate}\npeople = 2\npictures = 4\nrefused_pictures = 0\nmated_comparisons = 2\n"
+        'non_mated_comparisons = 4\nsource = "none"\n',
+        encoding="utf-8",
+    )
+    return str(path)

@@ -32,6 +32,9 @@ from vision.types import BgrImage, FloatArray
 
 MIN_SCORE = 0.5
 BIN_SHARES = (0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 1)
+NEAR_LIMIT = (-0.2, 0, 0.2)
+"""Bins end at a component's limit and at a fifth of its ramp to either side."""
+
 ORIGINAL = "original"
 
 
@@ -179,7 +182,9 @@ def component_table(scored: Sequence[Scored], accept: float, reject: float) -> l
     for component in COMPONENTS:
         others = [s for s in scored if _passes_but(s, component.name)]
         raw = np.array([s.look.quality.measures[component.measure] for s in others])
-        edges = np.unique(np.quantile(raw, BIN_SHARES))
+        near_limit = component.fails_at + (component.good_at - component.fails_at) * np.array(NEAR_LIMIT)
+        inner = near_limit[(near_limit > raw.min()) & (near_limit < raw.max())]
+        edges = np.unique(np.concatenate([np.quantile(raw, BIN_SHARES), inner]))
         print(f"\n{component.measure}: fails at {component.fails_at:g}, good at {component.good_at:g}")
         for low, high in pairwise(edges):
             inside = (raw >= low) & ((raw < high) | (high == edges[-1]))

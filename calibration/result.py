@@ -64,11 +64,37 @@ def calibrate(
     accept_cosine = accept_at_fmr(comparisons.non_mated, targets.fmr)
     reject_cosine = reject_at_fnmr(comparisons.mated, targets.fnmr, accept_cosine)
     accept, reject = (rates_at(comparisons, cosine, seed=seed) for cosine in (accept_cosine, reject_cosine))
-    threshold_set = ThresholdSet(
+    row = sorted({*TABLE_COSINES, accept_cosine, reject_cosine})
+    return Calibration(
+        _threshold_set(faces, comparisons, accept, reject, targets, name=name, pack=pack, source=source),
+        faces,
+        comparisons,
+        accept,
+        reject,
+        tuple(rates_at(comparisons, cosine, seed=seed) for cosine in row),
+        held_out_fmr(comparisons, targets.fmr),
+        tuple(fmr_claim(comparisons, rate) for rate in sorted({*ASKED_FMRS, targets.fmr}, reverse=True)),
+        fnmr_claim(comparisons, targets.fnmr),
+        gate,
+    )
+
+
+def _threshold_set(
+    faces: LabelledFaces,
+    comparisons: Comparisons,
+    accept: Rates,
+    reject: Rates,
+    targets: Targets,
+    *,
+    name: str,
+    pack: str,
+    source: str,
+) -> ThresholdSet:
+    return ThresholdSet(
         name=name,
         pack=pack,
-        accept=accept_cosine,
-        reject=reject_cosine,
+        accept=accept.threshold,
+        reject=reject.threshold,
         few_samples_margin=FEW_SAMPLES_MARGIN,
         target_fmr=targets.fmr,
         target_fnmr=targets.fnmr,
@@ -81,19 +107,6 @@ def calibrate(
         mated_comparisons=len(comparisons.mated),
         non_mated_comparisons=len(comparisons.non_mated),
         source=source,
-    )
-    row = sorted({*TABLE_COSINES, accept_cosine, reject_cosine})
-    return Calibration(
-        threshold_set,
-        faces,
-        comparisons,
-        accept,
-        reject,
-        tuple(rates_at(comparisons, cosine, seed=seed) for cosine in row),
-        held_out_fmr(comparisons, targets.fmr),
-        tuple(fmr_claim(comparisons, rate) for rate in sorted({*ASKED_FMRS, targets.fmr}, reverse=True)),
-        fnmr_claim(comparisons, targets.fnmr),
-        gate,
     )
 
 

@@ -50,7 +50,7 @@ class AuditOptions:
     def __post_init__(self) -> None:
         if self.before_s < 0 or self.after_s < 0 or not 0 < self.before_s + self.after_s <= 600:
             raise BadInput("--before and --after: expected seconds that are not negative and make 0 to 600 together")
-        if abs(self.clock_offset_s) > 86_400:
+        if not abs(self.clock_offset_s) <= 86_400:  # not a number is refused too
             raise BadInput(f"--clock-offset: expected at most a day in seconds, got {self.clock_offset_s}")
         if not 1 <= self.jobs <= 256:
             raise BadInput(f"--jobs: expected 1 to 256, got {self.jobs}")

@@ -68,8 +68,15 @@ class Journal:
     def open(self, *, replace: bool) -> None:
         """Take up a journal of the same inputs, or begin one.
 
-        Raises :class:`BadInput` when the folder holds the results of other inputs and ``replace`` was not asked.
+        Raises :class:`BadInput` when the folder cannot be used, or holds the results of other inputs and ``replace``
+        was not asked.
         """
+        try:
+            self._open(replace)
+        except OSError as error:
+            raise BadInput(f"{self.folder}: cannot be used for the results: {error.strerror}") from error
+
+    def _open(self, replace: bool) -> None:
         if self.path.exists():
             if self._take_up():
                 return

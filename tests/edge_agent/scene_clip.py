@@ -81,8 +81,8 @@ def compose(path: Path, acts: Sequence[Act], scenes_dir: Path, coding: Coding | 
         if coding.rotation:
             stream.set_display_rotation(coding.rotation)
         for number, picture in enumerate(_pictures(acts, scenes_dir)):
-            if turned:
-                picture = np.ascontiguousarray(np.rot90(picture, coding.rotation // 90))
+            if coding.rotation:
+                picture = np.ascontiguousarray(np.rot90(picture, -coding.rotation // 90))
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
             frame.pts = number
             container.mux(stream.encode(frame))

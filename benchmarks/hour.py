@@ -134,7 +134,7 @@ def _best_sightings(hour: Hour, pack: VisionPack) -> list[tuple[Face, Frame]]:
             faces = [face for face in faces_in(frame, pack) if face.assessable]
             for face in faces:
                 second = int(frame.time_s - STARTS_S)
-                at_counter = zones.holds(ZoneKind.COUNTER, np.array([face.feet_relative]))[0]
+                at_counter = zones.holds(ZoneKind.COUNTER, np.array([face.chin_relative]))[0]
                 if at_counter and (second not in best or face.quality.score > best[second][0].quality.score):
                     best[second] = (face, frame)
     usable = [sighting for sighting in best.values() if isinstance(face_of_photo(_photo(*sighting), pack), PhotoFace)]

@@ -24,7 +24,7 @@ class Rate(Contract):
 
 
 class ThresholdSet(Contract):
-    """Where the decision bands lie for one model pack, and the evidence for it (DESIGN §7)."""
+    """Where the decision bands lie for one model pack, and the evidence for it."""
 
     name: str = Field(min_length=1, max_length=80)
     pack: str = Field(min_length=1)

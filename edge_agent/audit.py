@@ -1,4 +1,4 @@
-"""The offline audit: the same checks as at a live counter, over recorded files (DESIGN §1, idea 4).
+"""The offline audit: the same checks as at a live counter, over recorded files.
 
 ``run_audit`` reads everything that can be wrong before it looks at footage, checks the swipes that are not yet
 finished, and writes the results in one go at the end. Nothing of it depends on the number of workers.

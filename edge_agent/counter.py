@@ -30,7 +30,7 @@ from renzheng.contracts import (
 )
 from vision.pack import VisionPack
 from vision.pipeline import WindowView
-from vision.presence import GreyImage, picture_faults, small_grey, unexplained_presence, usual_picture
+from vision.presence import GreyImage, is_frozen, picture_faults, small_grey, unexplained_presence, usual_picture
 from vision.track import INDEPENDENT_S
 from vision.types import BgrImage, Face, FaceTrack, Frame
 from vision.verdict import INDEPENDENT_NEEDED, Bands, Decision, decide, established, role_of
@@ -81,12 +81,15 @@ class UsualPictures:
         self._at_block = lru_cache(maxsize=4)(self._look_around)
         self._footage = footage
 
-    def around(self, window: TimeWindow) -> GreyImage | None:
-        """The usual picture of the half hour around a window, but for the window itself; ``None`` when too little of
-        it was recorded to tell."""
+    def glances(self, window: TimeWindow) -> list[tuple[float, GreyImage]]:
+        """Pictures of the half hour around a window, but for the window itself, each with its time."""
         middle_s = window.start_s + window.length_s / 2
         glances = self._at_block(round(middle_s / USUAL_STEP_S))
-        outside = [grey for time_s, grey in glances if not window.start_s <= time_s < window.end_s]
+        return [(time_s, grey) for time_s, grey in glances if not window.start_s <= time_s < window.end_s]
+
+    def around(self, window: TimeWindow) -> GreyImage | None:
+        """The usual picture around a window; ``None`` when too little was recorded there to tell."""
+        outside = [grey for _, grey in self.glances(window)]
         return usual_picture(outside) if len(outside) >= USUAL_LEAST_GLANCES else None
 
     def _look_around(self, block: int) -> list[tuple[float, GreyImage]]:
@@ -182,7 +185,7 @@ class Search:
     def evaluate(self) -> None:
         """Tracks and their evidence from everything seen so far."""
         faces = self.view.faces
-        private = self.settings.zones.holds(ZoneKind.PRIVATE, np.array([f.feet_relative for f in faces]).reshape(-1, 2))
+        private = self.settings.zones.holds(ZoneKind.PRIVATE, np.array([f.chin_relative for f in faces]).reshape(-1, 2))
         self.view.faces = [face for face, hidden in zip(faces, private, strict=True) if not hidden]
         self.tracks = self.view.tracks()
         self.evidence = tuple(
@@ -238,20 +241,26 @@ def _unknown_holder(references: References) -> Reason | None:
 
 
 def _decide(search: Search, samples: Sequence[FaceSample], usual: UsualPictures) -> tuple[Coverage, Decision]:
-    """The verdict; what the place usually looks like is asked only when no customer's face decides."""
+    """The verdict. What the place usually looks like is asked only where somebody would be accused on it."""
     bands = search.settings.bands
+    unseen = search.references.agents_without_photo
     coverage = search.coverage()
-    decision = decide(search.evidence, samples, coverage, bands)
+    decision = decide(search.evidence, samples, coverage, bands, unseen)
+    looks = sorted(search.looks.items())
+    if decision.verdict is Verdict.MISMATCH and is_frozen(looks, usual.glances(search.window)):
+        coverage = search.coverage(picture_faults=(Reason.PICTURE_FROZEN,))
+        return coverage, decide(search.evidence, samples, coverage, bands, unseen)
     if Reason.SOMEONE_WITHOUT_FACE not in decision.reasons:
         return coverage, decision
     usual_grey = usual.around(search.window)
-    looks = sorted(search.looks.items())
     height, width = looks[0][1].shape
     zone = search.settings.zones.mask(ZoneKind.COUNTER, width, height)
     presence = unexplained_presence(looks, usual_grey, search.view.faces, zone)
     faults = picture_faults([grey for _, grey in looks], usual_grey)
+    if is_frozen(looks, usual.glances(search.window)):
+        faults = (*faults, Reason.PICTURE_FROZEN)
     coverage = search.coverage(unexplained_presence=round(presence, 4), picture_faults=faults)
-    return coverage, decide(search.evidence, samples, coverage, bands)
+    return coverage, decide(search.evidence, samples, coverage, bands, unseen)
 
 
 def _as_check(
@@ -286,6 +295,7 @@ def _as_check(
             embedder_sha256=settings.pack.embedder_sha256,
         ),
         thresholds=settings.thresholds,
+        agents_without_photo=search.references.agents_without_photo,
         reference_photos=len(holder.templates) if holder else 0,
         agent_version=renzheng.__version__,
     )

@@ -37,7 +37,7 @@ def _best_person(probe: FloatArray, people: Sequence[Person]) -> tuple[float | N
 
 def _mostly_in(kind: ZoneKind, faces: Sequence[Face], zones: Zones) -> bool:
     """Whether the face was in such a zone in at least half of its sightings."""
-    points = np.array([face.feet_relative for face in faces]).reshape(-1, 2)
+    points = np.array([face.chin_relative for face in faces]).reshape(-1, 2)
     return float(np.mean(zones.holds(kind, points))) >= 0.5
 
 

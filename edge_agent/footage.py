@@ -13,7 +13,7 @@ from typing import Protocol
 from vision.types import Frame
 
 LOOKS_PER_S = 5.0
-"""How often a window is looked at (DESIGN §4)."""
+"""How often a window is looked at (docs/audit.md)."""
 
 OnDamage = Callable[[str], None]
 

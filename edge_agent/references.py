@@ -43,6 +43,7 @@ class References:
     holder: Person | None
     agents: tuple[Person, ...] = ()
     staff: tuple[Person, ...] = ()
+    agents_without_photo: int = 0
 
 
 class ReferenceSource(Protocol):
@@ -65,12 +66,14 @@ class FolderReferences:
     _people: dict[tuple[str, Path], Person] = field(default_factory=dict)
 
     def references_for(self, psn_no: str, at: datetime) -> References:
-        """Enrols whoever is needed; people without a folder are left out."""
+        """Enrols whoever is needed; agents who cannot be compared are counted."""
         agent_ids = self.agents.agents_of(psn_no, at) if self.agents else ()
+        agents = tuple(person for agent in agent_ids if (person := self.person(agent)) and len(person.templates))
         return References(
             holder=self.person(psn_no),
-            agents=tuple(person for agent in agent_ids if (person := self.person(agent)) and len(person.templates)),
+            agents=agents,
             staff=self.staff_people(),
+            agents_without_photo=len(agent_ids) - len(agents),
         )
 
     def staff_people(self) -> tuple[Person, ...]:

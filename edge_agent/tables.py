@@ -213,7 +213,7 @@ def _refuse(path: Path, bad_rows: list[BadRow], skip_bad_rows: bool, nothing_lef
 
 
 def _institution_warnings(path: Path, swipes: Sequence[tuple[int, Swipe]]) -> list[str]:
-    """One warning for each code that is not of the platform's form (DOMAIN §1)."""
+    """One warning for each code that is not of the platform's form."""
     odd: dict[str, int] = {}
     for line, swipe in swipes:
         if not _INSTITUTION.fullmatch(swipe.fixmedins_code):

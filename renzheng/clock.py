@@ -1,6 +1,6 @@
 """Times of the house: stored times are aware and in UTC; a time without zone is China Standard Time.
 
-The national platform writes local times of Asia/Shanghai without a zone (DOMAIN §1). China has kept no daylight
+The national platform writes local times of Asia/Shanghai without a zone. China has kept no daylight
 saving time since 1991, so the zone is a fixed eight hours and needs no zone database.
 """
 

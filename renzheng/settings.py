@@ -7,13 +7,20 @@ A malformed setting stops the command with a message that names it.
 from __future__ import annotations
 
 import os
+import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import platformdirs
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from renzheng.errors import BadInput
 
@@ -59,8 +66,15 @@ class Settings(BaseSettings):
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """The settings of this process, read once. Raises :class:`BadInput` that names each wrong setting."""
+    named = os.environ.get("RENZHENG_SETTINGS")
+    if named and not Path(named).is_file():
+        raise BadInput(f"RENZHENG_SETTINGS: {named}: no such file")
     try:
         return Settings()
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{settings_file()}: expected TOML: {error}") from error
+    except SettingsError as error:
+        raise BadInput(f'environment RENZHENG_*: {error}; lists are written as JSON, such as \'["a", "b"]\'') from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise BadInput(f"settings (environment RENZHENG_* or {settings_file()}): {wrong}") from error

@@ -13,11 +13,14 @@ from vision.align import align_crop, portrait
 from vision.pack import VisionPack
 from vision.photo import enlarge_if_tight
 from vision.quality import assess
-from vision.types import BgrImage, FloatArray
+from vision.types import BgrImage, Detections, FloatArray
 
 MAX_PHOTO_SIDE_PX = 1280
-"""Photos are reduced to this before detection: a portrait that fills a 12-megapixel photo is larger than any face
-the detector was trained on."""
+"""Photos are reduced to this before a face is cut from them."""
+
+DETECT_SIDE_PX = 640
+"""Faces are first looked for in a picture of this size: in a face much larger than those the detector was trained on it
+finds others, and a portrait would be refused for several faces. A full-length photo is looked at again in full."""
 
 BYSTANDER_SHARE = 0.5
 """A second face at least half as wide as the largest makes it unclear who is meant."""
@@ -50,8 +53,8 @@ def face_of_photo(image_bgr: BgrImage, pack: VisionPack, *, gate: bool = True) -
     gate is worth.
     """
     image_bgr, enlargement = enlarge_if_tight(image_bgr)
-    image_bgr, reduction = _reduce(image_bgr)
-    found = pack.detector.detect(image_bgr, ENROLMENT_MIN_SCORE)
+    image_bgr, reduction = _reduce(image_bgr, MAX_PHOTO_SIDE_PX)
+    found = _detect(image_bgr, pack)
     if not len(found):
         return Refused((Reason.NO_FACE,))
     widths = found.boxes_xyxy[:, 2] - found.boxes_xyxy[:, 0]
@@ -68,10 +71,19 @@ def face_of_photo(image_bgr: BgrImage, pack: VisionPack, *, gate: bool = True) -
     return PhotoFace(quality, embedding, crop_bgr, portrait(image_bgr, box_xyxy))
 
 
-def _reduce(image_bgr: BgrImage) -> tuple[BgrImage, float]:
-    """The photo at most 1280 pixels a side, and the factor (1 or less) it was scaled by."""
-    factor = MAX_PHOTO_SIDE_PX / max(image_bgr.shape[:2])
+def _detect(image_bgr: BgrImage, pack: VisionPack) -> Detections:
+    """Faces of the photo, found in a reduced copy if any is found there."""
+    reduced_bgr, factor = _reduce(image_bgr, DETECT_SIDE_PX)
+    found = pack.detector.detect(reduced_bgr, ENROLMENT_MIN_SCORE)
+    if len(found) or factor >= 1:
+        return found.scaled((image_bgr.shape[1] / reduced_bgr.shape[1], image_bgr.shape[0] / reduced_bgr.shape[0]))
+    return pack.detector.detect(image_bgr, ENROLMENT_MIN_SCORE)
+
+
+def _reduce(image_bgr: BgrImage, side_px: int) -> tuple[BgrImage, float]:
+    """The photo at most so many pixels a side, and the factor (1 or less) it was scaled by."""
+    factor = side_px / max(image_bgr.shape[:2])
     if factor >= 1:
         return image_bgr, 1.0
-    size_wh = round(image_bgr.shape[1] * factor), round(image_bgr.shape[0] * factor)
+    size_wh = max(1, round(image_bgr.shape[1] * factor)), max(1, round(image_bgr.shape[0] * factor))
     return np.asarray(cv2.resize(image_bgr, size_wh, interpolation=cv2.INTER_AREA), dtype=np.uint8), factor

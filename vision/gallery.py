@@ -33,7 +33,7 @@ class WeightedMean(NamedTuple):
 
 
 def weighted_mean(unit_rows_nd: FloatArray, weights: FloatArray) -> WeightedMean:
-    """Quality-weighted mean of N × D unit rows (DESIGN §4). Raises ``ValueError`` for N = 0."""
+    """Quality-weighted mean of N × D unit rows. Raises ``ValueError`` for N = 0."""
     expect_shape("unit_rows_nd", unit_rows_nd, (len(weights), None))
     if not len(weights):
         raise ValueError("weighted_mean: expected at least one row, got none")

@@ -23,6 +23,11 @@ SMALL_WIDTH_PX = 160
 DIFFERENT_LEVELS = 22
 MOVING_LEVELS = 14
 PERSISTENT_LOOKS = 3
+ZONE_SHARE_OF_PICTURE = 1 / 3
+"""A zone drawn larger than this counts as this large, so that a person does not vanish in it."""
+
+FROZEN_AFTER_S = 300.0
+FROZEN_LEVELS = 1
 MODE_REACH_LEVELS = 8
 
 DARK_MEAN = 22.0
@@ -88,12 +93,12 @@ def body_mask(faces: Iterable[Face], shape_hw: tuple[int, int]) -> Mask:
 def unexplained_presence(
     looks: Sequence[tuple[float, GreyImage]], usual: GreyImage | None, faces: Sequence[Face], zone: Mask
 ) -> float:
-    """Largest connected share of the zone that something without a face filled over three looks in a row.
+    """Largest connected share of the zone that something without a face filled over three looks in a row, 0 to 1.
 
     ``looks`` are (time in s, grey picture) in order of time, ``zone`` the counter zone at the same size. Without any
     look, without a usual picture, or with an empty zone, 1.0: nothing can be excluded.
     """
-    zone_area = int(zone.sum())
+    zone_area = min(int(zone.sum()), round(zone.size * ZONE_SHARE_OF_PICTURE))
     if not looks or usual is None or not zone_area:
         return 1.0
     shares: list[float] = []
@@ -101,7 +106,7 @@ def unexplained_presence(
     for time_s, look in looks:
         odd = _moving(look, before) | _different(look, usual)
         odd &= zone & ~body_mask((f for f in faces if abs(f.time_s - time_s) <= BODY_REACH_S), look.shape)
-        shares.append(_largest_blob(odd) / zone_area)
+        shares.append(min(1.0, _largest_blob(odd) / zone_area))
         before = look
     run = min(PERSISTENT_LOOKS, len(shares))
     return float(max(min(shares[i : i + run]) for i in range(len(shares) - run + 1)))
@@ -119,6 +124,16 @@ def _largest_blob(mask: Mask) -> int:
 def edge_strength(grey: GreyImage) -> float:
     """Mean absolute Laplacian in grey levels: falls when the picture blurs."""
     return float(np.abs(cv2.Laplacian(grey, cv2.CV_64F)).mean())
+
+
+def is_frozen(looks: Sequence[tuple[float, GreyImage]], glances: Sequence[tuple[float, GreyImage]]) -> bool:
+    """Whether nothing at all changed over five minutes and more: no sensor, let alone one with a clock in the picture,
+    gives that. A shorter freeze is not told apart from a quiet place."""
+    seen = sorted((*looks, *glances), key=lambda look: look[0])
+    if not seen or seen[-1][0] - seen[0][0] < FROZEN_AFTER_S:
+        return False
+    first = seen[0][1].astype(np.int16)
+    return all(int(np.abs(grey - first).max()) <= FROZEN_LEVELS for _, grey in seen)
 
 
 def picture_faults(looks: Sequence[GreyImage], usual: GreyImage | None) -> tuple[Reason, ...]:

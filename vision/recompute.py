@@ -16,7 +16,7 @@ def recompute(check: IdentityCheck) -> Decision:
         return Decision(Verdict.NOT_ENROLLED, check.reasons)
     bands = Bands(check.thresholds.accept, check.thresholds.reject, check.thresholds.few_samples_margin)
     tracks = [_rescored(track, check.samples) for track in check.tracks]
-    return decide(tracks, check.samples, check.coverage, bands)
+    return decide(tracks, check.samples, check.coverage, bands, check.agents_without_photo)
 
 
 def score_from_samples(track: TrackEvidence, samples: tuple[FaceSample, ...]) -> float | None:

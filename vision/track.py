@@ -125,7 +125,7 @@ def sample_weights(samples: Sequence[Face]) -> FloatArray:
 
 
 def _split_mixed(faces: list[Face], samples: list[Face], embeddings: FloatArray) -> list[list[Face]]:
-    """Part a run in two where its samples show two people; each face goes with the assessable sample nearest in time."""
+    """Part a run in two where its samples show two people; each face goes with the sample nearest in time."""
     good = [index for index, face in enumerate(samples) if face.assessable]
     if len(good) < 2:
         return [faces]

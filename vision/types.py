@@ -118,8 +118,8 @@ class Face:
         return not self.quality.failed
 
     @property
-    def feet_relative(self) -> tuple[float, float]:
-        """Bottom centre of the box in relative coordinates: the point that zones are asked about."""
+    def chin_relative(self) -> tuple[float, float]:
+        """Bottom centre of the face in relative coordinates: the point that zones are asked about."""
         left, _top, right, bottom = (float(side) for side in self.box_xyxy)
         return (left + right) / 2 / self.frame_wh[0], min(bottom / self.frame_wh[1], 1.0)
 

@@ -15,14 +15,14 @@ from vision.track import CONFLICT_COSINE
 
 INDEPENDENT_NEEDED = 3
 FEW_SAMPLES_MARGIN = 0.10
-"""Added to accept under three independent samples; insightface 2.1 adds the same (MODELS, DESIGN §4)."""
+"""Added to accept under three independent samples; insightface 2.1 adds the same."""
 
 RUNNER_UP_MARGIN = 0.05
 """A holder must not score this much lower than a member of staff or an agent does on the same track."""
 
 STEADY_CONCENTRATION = 0.90
 """Samples of one face within seconds agree far better than this (0.96 and more). Where noise or coding scatters them
-below it, the holder's own score falls under reject too:."""
+below it, the holder's own score falls under reject too."""
 
 ACCUSING_QUALITY = 0.2
 """Mean quality that a stranger's samples need before they accuse: more than passing the gate by a hair."""
@@ -101,9 +101,16 @@ def established(tracks: Sequence[TrackEvidence], bands: Bands) -> bool:
 
 
 def decide(
-    tracks: Sequence[TrackEvidence], samples: Sequence[FaceSample], coverage: Coverage, bands: Bands
+    tracks: Sequence[TrackEvidence],
+    samples: Sequence[FaceSample],
+    coverage: Coverage,
+    bands: Bands,
+    agents_without_photo: int = 0,
 ) -> Decision:
-    """The verdict on one swipe whose holder has at least one template."""
+    """The verdict on one swipe whose holder has at least one template.
+
+    ``agents_without_photo`` counts approved agents who could not be compared: a stranger may be one of them.
+    """
     roles = [(track, role_of(track, bands)) for track in tracks]
     at_counter = [(track, role) for track, role in roles if track.in_counter_zone]
     score = _best_score(at_counter)
@@ -117,6 +124,8 @@ def decide(
         return Decision(Verdict.NOT_ASSESSABLE, doubts, score)
     others = [track for track, role in at_counter if role is TrackRole.OTHER]
     poor = [track for track, role in at_counter if role is TrackRole.NOT_ASSESSABLE]
+    if others and agents_without_photo:
+        return Decision(Verdict.NOT_ASSESSABLE, (Reason.AGENT_WITHOUT_PHOTO,), score)
     if others:
         return _on_others(others, poor, samples, score)
     if poor:

@@ -145,5 +145,6 @@ class IdentityCheck(Contract):
     clip: ClipReference | None = None
     pack: PackReference
     thresholds: ThresholdValues
+    agents_without_photo: int = Field(0, ge=0, description="approved agents of the day who could not be compared")
     reference_photos: int = Field(0, ge=0, description="enrolled photos that passed the gate")
     agent_version: str

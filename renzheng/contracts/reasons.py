@@ -14,7 +14,7 @@ class Words(NamedTuple):
 
 
 class Verdict(StrEnum):
-    """What the camera says about one swipe (DESIGN §3)."""
+    """What the camera says about one swipe (docs/verdicts.md)."""
 
     MATCH = "match"
     PROXY_MATCH = "proxy_match"
@@ -38,6 +38,7 @@ class Reason(StrEnum):
     APPROVED_AGENT = "approved_agent"
     EVERY_FACE_DIFFERS = "every_face_differs"
     OTHERS_NOT_ASSESSABLE = "others_not_assessable"
+    AGENT_WITHOUT_PHOTO = "agent_without_photo"
     # nobody, or nobody but staff
     NOBODY_SEEN = "nobody_seen"
     ONLY_STAFF_SEEN = "only_staff_seen"
@@ -61,7 +62,7 @@ class Reason(StrEnum):
     # who is not there to compare with
     PERSON_UNKNOWN = "person_unknown"
     NO_USABLE_PHOTO = "no_usable_photo"
-    # quality of one face (OFIQ's component names, DOMAIN §5)
+    # quality of one face (OFIQ's component names)
     FACE_TOO_SMALL = "face_too_small"
     HEAD_TURNED = "head_turned"
     HEAD_TILTED = "head_tilted"
@@ -95,6 +96,10 @@ REASON_WORDS: dict[Reason, Words] = {
     Reason.APPROVED_AGENT: Words("是持卡人登记的代办人", "an approved agent of the holder"),
     Reason.EVERY_FACE_DIFFERS: Words("可辨认的人脸均与持卡人不符", "every assessable face differs from the holder"),
     Reason.OTHERS_NOT_ASSESSABLE: Words("另有人脸不清、无法比对", "other faces were there that cannot be assessed"),
+    Reason.AGENT_WITHOUT_PHOTO: Words(
+        "登记的代办人没有可用的建档照片，无法排除是代办人",
+        "an approved agent has no usable photo, so this may be the agent",
+    ),
     Reason.NOBODY_SEEN: Words("柜台区域内无人", "nobody in the counter zone"),
     Reason.ONLY_STAFF_SEEN: Words("柜台区域内只有店员", "only staff in the counter zone"),
     Reason.NO_FOOTAGE: Words("该时段没有录像", "no footage at that time"),

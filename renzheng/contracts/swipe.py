@@ -10,7 +10,7 @@ from renzheng.contracts.base import CONTRACT_VERSION, Contract, UtcTime
 
 
 class Swipe(Contract):
-    """One use of an insurance credential, under the national platform's field names (DOMAIN §1)."""
+    """One use of an insurance credential, under the national platform's field names."""
 
     contract_version: Literal[1] = CONTRACT_VERSION
     setl_id: str = Field(min_length=1, max_length=64, description="settlement number; names the swipe")

@@ -15,7 +15,8 @@ SetSettings = Callable[..., None]
 @pytest.fixture
 def set_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SetSettings]:
     """Set ``RENZHENG_<NAME>`` for one test; no settings file is read."""
-    monkeypatch.setenv("RENZHENG_SETTINGS", str(tmp_path / "absent.toml"))
+    (tmp_path / "empty.toml").touch()
+    monkeypatch.setenv("RENZHENG_SETTINGS", str(tmp_path / "empty.toml"))
     settings.cache_clear()
 
     def set_them(**values: str | Path) -> None:

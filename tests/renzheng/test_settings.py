@@ -16,6 +16,7 @@ def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty settings file, no settings in the environment, nothing remembered."""
     for name in ("CACHE_DIR", "PROVIDER", "THREADS", "INSIGHTFACE_DIR", "WEIGHTS_DIR", "ACKNOWLEDGED_PACKS"):
         monkeypatch.delenv(f"RENZHENG_{name}", raising=False)
+    (tmp_path / "renzheng.toml").touch()
     monkeypatch.setenv("RENZHENG_SETTINGS", str(tmp_path / "renzheng.toml"))
     settings.cache_clear()
     yield tmp_path / "renzheng.toml"
@@ -62,3 +63,21 @@ def test_every_malformed_or_unknown_setting_in_the_file_is_named_with_the_file(t
         settings()
 
     assert all(part in str(told.value) for part in (str(toml), "threads: ", "provider: ", "threds: "))
+
+
+def test_a_settings_file_that_is_named_but_missing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RENZHENG_SETTINGS", str(tmp_path / "nowhere.toml"))
+    with pytest.raises(BadInput, match=r"nowhere\.toml: no such file"):
+        settings()
+
+
+def test_a_settings_file_that_is_no_toml_is_told(toml: Path) -> None:
+    toml.write_text("threads = [")
+    with pytest.raises(BadInput, match=r"renzheng\.toml: expected TOML"):
+        settings()
+
+
+def test_a_list_in_the_environment_that_is_no_json_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RENZHENG_ACKNOWLEDGED_PACKS", "insightface:buffalo_l")
+    with pytest.raises(BadInput, match=r"acknowledged_packs.*JSON"):
+        settings()

@@ -13,6 +13,7 @@ from vision.presence import (
     GreyImage,
     body_mask,
     edge_strength,
+    is_frozen,
     picture_faults,
     small_grey,
     unexplained_presence,
@@ -173,3 +174,28 @@ def test_every_picture_becomes_as_wide(width: int, height: int) -> None:
     grey = small_grey(np.full((height, width, 3), 77, np.uint8))
     assert grey.shape == (max(1, round(height * SMALL_WIDTH_PX / width)), SMALL_WIDTH_PX)
     assert (grey == 77).all()
+
+
+def test_a_body_does_not_vanish_in_a_zone_drawn_too_large() -> None:
+    usual, back = room(1), with_figure(room(2), left=70, width=14)
+    seen = looks(*(with_figure(room(seed), left=70, width=14) for seed in range(5)))
+    body_share_of_picture = 14 * (back.shape[0] - 25) / back.size
+    assert body_share_of_picture < 0.07
+    assert unexplained_presence(seen, usual, [], EVERYWHERE) > 2.5 * body_share_of_picture
+
+
+def test_a_picture_that_never_changes_for_minutes_is_frozen() -> None:
+    still = room(3)
+    glances = [(-400.0, still), (-200.0, still), (250.0, still)]
+    assert is_frozen(looks(still, still, still), glances)
+
+
+def test_a_quiet_room_is_not_frozen_because_a_sensor_has_noise() -> None:
+    glances = [(-400.0, room(4)), (250.0, room(5))]
+    assert not is_frozen(looks(room(6), room(7)), glances)
+
+
+def test_too_little_footage_says_nothing_of_a_freeze() -> None:
+    still = room(3)
+    assert not is_frozen(looks(still, still), [(-100.0, still)])
+    assert not is_frozen([], [])

@@ -240,7 +240,7 @@ def test_the_table_holds_every_verdict_of_the_rule_and_every_reason() -> None:
     assert verdicts == set(Verdict) - {Verdict.NOT_ENROLLED}
     reasons = {reason for case in CASES for reason in case.reasons}
     assert reasons >= set(list(Reason)[: list(Reason).index(Reason.PERSON_UNKNOWN)]) - {
-        Reason.PICTURE_BRIGHT, Reason.PICTURE_BLURRED, Reason.PICTURE_FROZEN,
+        Reason.PICTURE_BRIGHT, Reason.PICTURE_BLURRED, Reason.PICTURE_FROZEN, Reason.AGENT_WITHOUT_PHOTO,
     }  # fmt: skip
 
 
@@ -445,3 +445,15 @@ def test_a_score_is_the_weighted_mean_of_its_samples_over_its_length() -> None:
 def test_bands_take_the_margin_they_are_given() -> None:
     assert replace(BANDS, few_samples_margin=0.2).needed(2) == pytest.approx(ACCEPT + 0.2)
     assert BANDS.needed(INDEPENDENT_NEEDED) == ACCEPT
+
+
+def test_a_stranger_who_may_be_an_agent_without_photo_is_no_mismatch() -> None:
+    tracks = (STRANGER,)
+    decision = decide(tracks, samples_for(tracks), a_coverage(), BANDS, agents_without_photo=1)
+    assert (decision.verdict, decision.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.AGENT_WITHOUT_PHOTO,))
+
+
+def test_an_agent_without_photo_takes_nothing_from_a_holder_or_an_empty_counter() -> None:
+    holder = (a_track(holder_score=0.9),)
+    assert decide(holder, samples_for(holder), a_coverage(), BANDS, 1).verdict is Verdict.MATCH
+    assert decide((), (), a_coverage(), BANDS, 1).verdict is Verdict.HOLDER_ABSENT

@@ -18,9 +18,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from edge_agent.audit_counter import AuditCounter, CounterPlan, enrolled_portrait
-from edge_agent.audit_inputs import AuditOptions, Inputs, cautions, read_inputs
+from edge_agent.audit_inputs import AuditOptions, Inputs, read_inputs
 from edge_agent.audit_journal import Finished, Journal
-from edge_agent.audit_report import facts_of
+from edge_agent.audit_report import facts_of, warnings_of
 from edge_agent.check_table import write_checks_csv, write_checks_jsonl
 from renzheng.clock import from_seconds
 from renzheng.contracts import IdentityCheck, Swipe
@@ -54,7 +54,7 @@ def run_audit(options: AuditOptions, on_progress: OnProgress = lambda _done, _al
     inputs = read_inputs(options)
     journal = Journal(options.out, inputs.digest)
     journal.open(replace=options.replace)
-    swipes = inputs.table.swipes
+    swipes = inputs.swipes
     resumed = sum(swipe.setl_id in journal.finished for swipe in swipes)
     open_swipes = [swipe for swipe in swipes if swipe.setl_id not in journal.finished]
     on_progress(resumed, len(swipes))
@@ -64,7 +64,9 @@ def run_audit(options: AuditOptions, on_progress: OnProgress = lambda _done, _al
     finished = [journal.finished[swipe.setl_id] for swipe in swipes]
     report = _write_results(options, inputs, finished)
     _write_run(options.out, started, len(swipes), resumed)
-    warnings = (*cautions(inputs.plan), *inputs.bad_recordings, *inputs.table.warnings, *inputs.agents.warnings)
+    refused = len({refusal for done in finished for refusal in done.refusals})
+    photos = (f"{refused} enrolment photos were refused; the report says why",) if refused else ()
+    warnings = (*warnings_of(inputs, finished), *photos)
     return AuditResult(tuple(done.check for done in finished), report, resumed, warnings)
 
 

@@ -31,6 +31,7 @@ class AuditOptions:
     gallery: Path
     out: Path
     recording_start: datetime | None = None
+    terminals: Sequence[str] = ()
     staff: Path | None = None
     agents: Path | None = None
     zones: Path | None = None
@@ -61,9 +62,10 @@ class Inputs:
     """Everything an audit was given, read and found in order."""
 
     plan: CounterPlan
+    swipes: tuple[Swipe, ...]
     table: SwipeTable
     agents: AgentTable
-    bad_recordings: tuple[str, ...]
+    cautions: tuple[str, ...]
     title: str
     digest: str
 
@@ -82,6 +84,7 @@ def read_inputs(options: AuditOptions) -> Inputs:
         read_zones(options.zones)
     for folder in filter(None, (options.gallery, options.staff)):
         PeopleFolder(folder)
+    swipes, other_terminals = _at_this_counter(table.swipes, options.terminals)
     recordings, bad_recordings = _recordings(options)
     plan = CounterPlan(
         recordings=recordings,
@@ -99,8 +102,26 @@ def read_inputs(options: AuditOptions) -> Inputs:
         clips=options.clips,
     )
     title = options.title or options.swipes.name
-    digest = _digest(options, plan, table.swipes, threshold_digest)
-    return Inputs(plan, table, agents, bad_recordings, title, digest)
+    digest = _digest(options, plan, swipes, threshold_digest)
+    cautions = (*_no_staff_known(plan), *other_terminals, *bad_recordings, *table.warnings, *agents.warnings)
+    return Inputs(plan, swipes, table, agents, cautions, title, digest)
+
+
+def _at_this_counter(swipes: Sequence[Swipe], terminals: Sequence[str]) -> tuple[tuple[Swipe, ...], tuple[str, ...]]:
+    """The swipes at the terminals that the camera sees, and what to say of the others. Raises :class:`BadInput` when
+    none is left."""
+    known = sorted({swipe.terminal_id for swipe in swipes})
+    if not terminals:
+        several = (
+            f"swipes of {len(known)} terminals ({', '.join(known[:9])}) are checked against this one camera: where it "
+            "does not see them all, name with --terminal those it sees"
+        )
+        return tuple(swipes), (several,) if len(known) > 1 else ()
+    kept = tuple(swipe for swipe in swipes if swipe.terminal_id in terminals)
+    if not kept:
+        raise BadInput(f"--terminal: no swipe at {', '.join(terminals)}; the swipes are at {', '.join(known[:9])}")
+    left_out = len(swipes) - len(kept)
+    return kept, (f"{left_out} swipes at other terminals were left out",) if left_out else ()
 
 
 def _recordings(options: AuditOptions) -> tuple[tuple[RecordedFile, ...], tuple[str, ...]]:
@@ -120,8 +141,8 @@ def _all_bad(wrong: Sequence[str], usable: Sequence[RecordedFile]) -> str:
     )
 
 
-def cautions(plan: CounterPlan) -> tuple[str, ...]:
-    """What the operator left out that weakens every verdict of the run."""
+def _no_staff_known(plan: CounterPlan) -> tuple[str, ...]:
+    """What to say when nothing tells staff from customers."""
     if plan.staff or (plan.zones and read_zones(plan.zones).of_kind(ZoneKind.STAFF)):
         return ()
     return (
@@ -138,6 +159,8 @@ def _digest(options: AuditOptions, plan: CounterPlan, swipes: Sequence[Swipe], t
         "thresholds": threshold_digest,
         "window": [plan.before_s, plan.after_s, plan.clock_offset_s],
         "how": [plan.exhaustive, plan.clips, options.skip_bad_rows, options.skip_bad_recordings],
+        "terminals": sorted(options.terminals),
+        "files": [bool(options.agents), bool(options.zones)],
         "recordings": [
             [r.path.name, r.start_s, r.end_s, r.path.stat().st_size, r.path.stat().st_mtime_ns] for r in plan.recordings
         ],
@@ -146,14 +169,14 @@ def _digest(options: AuditOptions, plan: CounterPlan, swipes: Sequence[Swipe], t
     return digest_of(facts, files, _photos_needed(plan, swipes))
 
 
-def _photos_needed(plan: CounterPlan, swipes: Sequence[Swipe]) -> Iterator[Path]:
-    """Photos of the staff, of every holder and of the holders' agents, each once; nobody else's matter."""
+def _photos_needed(plan: CounterPlan, swipes: Sequence[Swipe]) -> Iterator[tuple[str, Path]]:
+    """Photos of every holder, of the holders' agents and of the staff, each with whose it is; nobody else's matter."""
     gallery = PeopleFolder(plan.gallery)
     holders = {swipe.psn_no for swipe in swipes}
     agents = {agency.agent_psn_no for agency in plan.agents.agencies if agency.psn_no in holders}
     for psn_no in sorted(holders | agents):
-        yield from gallery.photos(psn_no)
+        yield from (("gallery", photo) for photo in gallery.photos(psn_no))
     if plan.staff:
         staff = PeopleFolder(plan.staff)
         for staff_id in staff.person_ids():
-            yield from staff.photos(staff_id)
+            yield from (("staff", photo) for photo in staff.photos(staff_id))

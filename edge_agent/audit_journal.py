@@ -129,12 +129,12 @@ class Journal:
         self.finished[done.check.swipe_id] = done
 
 
-def digest_of(facts: dict[str, Any], files: Iterable[Path], photos: Iterable[Path]) -> str:
-    """One digest over settings, the bytes of small files, and folder, name, size and time of photos."""
+def digest_of(facts: dict[str, Any], files: Iterable[Path], photos: Iterable[tuple[str, Path]]) -> str:
+    """One digest over settings, the bytes of small files, and role, folder, name, size and time of photos."""
     hasher = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())
     for path in files:
         hasher.update(sha256_file(path).encode())
-    for path in photos:
+    for role, path in photos:
         stamp = path.stat()
-        hasher.update(f"{path.parent.name}/{path.name}|{stamp.st_size}|{stamp.st_mtime_ns}\n".encode())
+        hasher.update(f"{role}/{path.parent.name}/{path.name}|{stamp.st_size}|{stamp.st_mtime_ns}\n".encode())
     return hasher.hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import renzheng
-from edge_agent.audit_inputs import Inputs, cautions
+from edge_agent.audit_inputs import Inputs
 from edge_agent.audit_journal import Finished
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.report import RecordingFact, RefusedPhoto, ReportFacts
@@ -19,10 +19,10 @@ def facts_of(inputs: Inputs, finished: Sequence[Finished], portraits: Mapping[st
     plan, table = inputs.plan, inputs.table
     first = finished[0].check
     refusals = sorted({refusal for done in finished for refusal in done.refusals})
-    used = {swipe.psn_no for swipe in table.swipes}
+    used = {swipe.psn_no for swipe in inputs.swipes}
     return ReportFacts(
         title=inputs.title,
-        institutions=tuple(sorted({swipe.fixmedins_code for swipe in table.swipes})),
+        institutions=tuple(sorted({swipe.fixmedins_code for swipe in inputs.swipes})),
         recordings=tuple(
             RecordingFact(r.path.name, from_seconds(r.start_s), from_seconds(r.end_s), r.duration_s)
             for r in plan.recordings
@@ -36,15 +36,14 @@ def facts_of(inputs: Inputs, finished: Sequence[Finished], portraits: Mapping[st
         refused_photos=tuple(RefusedPhoto(r.person_id, r.path.name, reason) for r in refusals for reason in r.reasons),
         unused_people=len(set(PeopleFolder(plan.gallery).person_ids()) - used),
         bad_rows=tuple(map(str, (*table.bad_rows, *inputs.agents.bad_rows))),
-        warnings=(
-            *cautions(plan),
-            *inputs.bad_recordings,
-            *(remark for r in plan.recordings for remark in r.remarks),
-            *table.warnings,
-            *inputs.agents.warnings,
-            *(warning for done in finished for warning in done.warnings),
-        ),
+        warnings=warnings_of(inputs, finished),
         enrolled={psn_no: path for psn_no, path in portraits.items() if path.is_file()},
-        platform_fields={swipe.setl_id: swipe.platform_fields for swipe in table.swipes},
+        platform_fields={swipe.setl_id: swipe.platform_fields for swipe in inputs.swipes},
         agent_version=renzheng.__version__,
     )
+
+
+def warnings_of(inputs: Inputs, finished: Sequence[Finished]) -> tuple[str, ...]:
+    """Everything a person should know before relying on the verdicts, in order of weight."""
+    remarks = (f"{r.path.name}: {remark}" for r in inputs.plan.recordings for remark in r.remarks)
+    return (*inputs.cautions, *remarks, *(warning for done in finished for warning in done.warnings))

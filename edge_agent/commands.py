@@ -21,6 +21,9 @@ def audit(
         str | None,
         typer.Option(metavar="ISO8601", help="when the first recording begins; else from its name or container"),
     ] = None,
+    terminal: Annotated[
+        list[str] | None, typer.Option(metavar="TERMINAL", help="check only swipes at this terminal; may be repeated")
+    ] = None,
     staff: Annotated[Path | None, typer.Option(help="photos of the staff: DIR/<id>/*.jpg")] = None,
     agents: Annotated[Path | None, typer.Option(help="agents.csv: who may act for whom")] = None,
     zones: Annotated[Path | None, typer.Option(help="zones.toml: counter, staff and private")] = None,
@@ -50,6 +53,7 @@ def audit(
         gallery=gallery,
         out=out,
         recording_start=_moment(recording_start),
+        terminals=tuple(terminal or ()),
         staff=staff,
         agents=agents,
         zones=zones,

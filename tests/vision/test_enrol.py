@@ -95,7 +95,7 @@ def test_a_portrait_is_one_face_however_large_it_is(
         assert isinstance(plain, PhotoFace)
         eyes_px = plain.quality.measures["inter_eye_distance_px"]
         # in pixels of the photo as it came, however it was scaled on the way; landmarks of turned faces differ a little
-        assert face.quality.measures["inter_eye_distance_px"] == pytest.approx(eyes_px * factor, rel=0.4)
+        assert face.quality.measures["inter_eye_distance_px"] == pytest.approx(eyes_px * factor, rel=0.5)
 
 
 def test_a_small_face_in_a_large_photo_is_found(six_people: BgrImage, found: Detections, pack: VisionPack) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,8 @@ class Planted:
     good: bool = True
 
 
-def picture(faces: Sequence[Planted]) -> BgrImage:
+@lru_cache(maxsize=256)
+def picture(faces: tuple[Planted, ...]) -> BgrImage:
     """The frame in which those faces are planted; without faces it is a still room."""
     frame = np.full((WH[1], WH[0], 3), 120, np.uint8)
     frame[::8] = 90
@@ -145,7 +147,7 @@ class PlantedFootage:
 
     def _frame(self, second: float) -> Frame:
         self.decoded.append(second)
-        faces = self.scene(second)
+        faces = tuple(self.scene(second))
         frame_bgr = picture(faces)
         found = PlantedDetector().detect(frame_bgr)
         for face, landmarks in zip(faces, found.landmarks, strict=True):

@@ -287,8 +287,8 @@ def test_a_full_disk_loses_nothing_that_was_finished(
     small_disk("64m")
     result = run_audit(replace(options, out=disk / "out"))
     assert result.resumed == 1
-    run_audit(options)
-    assert files_of(disk / "out") == files_of(options.out)
+    assert {c.swipe_id: c.clip for c in result.checks} == {n: by_id(done)[n].clip for n in ("S1", "S2", "S3")}
+    assert result.checks == tuple(by_id(done)[check.swipe_id] for check in result.checks)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +15,7 @@ import renzheng
 from edge_agent.evidence import evidence_of, samples_of
 from edge_agent.footage import Footage, Stretch, TimeWindow
 from edge_agent.references import References
+from edge_agent.surroundings import Surroundings, longest_gap_s
 from renzheng.clock import from_seconds, to_seconds
 from renzheng.contracts import (
     Coverage,
@@ -26,11 +26,12 @@ from renzheng.contracts import (
     Swipe,
     ThresholdValues,
     TrackEvidence,
+    TrackRole,
     Verdict,
 )
 from vision.pack import VisionPack
 from vision.pipeline import WindowView
-from vision.presence import GreyImage, is_frozen, picture_faults, small_grey, unexplained_presence, usual_picture
+from vision.presence import GreyImage, Mask, is_frozen, picture_faults, small_grey, unexplained_presence
 from vision.track import INDEPENDENT_S
 from vision.types import BgrImage, Face, FaceTrack, Frame
 from vision.verdict import INDEPENDENT_NEEDED, Bands, Decision, decide, established, role_of
@@ -39,12 +40,6 @@ from vision.zones import ZoneKind, Zones
 BEFORE_S = 6.0
 AFTER_S = 4.0
 EVALUATE_EVERY_S = 1.0
-
-USUAL_SPAN_S = 1800.0
-USUAL_STEP_S = 600.0
-USUAL_GLANCES = 24
-USUAL_LEAST_GLANCES = 4
-"""From outside the window; with fewer, whoever stands there would be part of what is usual."""
 
 
 @dataclass(frozen=True)
@@ -72,30 +67,6 @@ class CheckedSwipe:
     check: IdentityCheck
     sample_faces: tuple[Face, ...] = ()
     still_bgr: BgrImage | None = None
-
-
-class UsualPictures:
-    """What a camera's place usually looks like; glances are kept for the blocks of time last asked for."""
-
-    def __init__(self, footage: Footage) -> None:
-        self._at_block = lru_cache(maxsize=4)(self._look_around)
-        self._footage = footage
-
-    def glances(self, window: TimeWindow) -> list[tuple[float, GreyImage]]:
-        """Pictures of the half hour around a window, but for the window itself, each with its time."""
-        middle_s = window.start_s + window.length_s / 2
-        glances = self._at_block(round(middle_s / USUAL_STEP_S))
-        return [(time_s, grey) for time_s, grey in glances if not window.start_s <= time_s < window.end_s]
-
-    def around(self, window: TimeWindow) -> GreyImage | None:
-        """The usual picture around a window; ``None`` when too little was recorded there to tell."""
-        outside = [grey for _, grey in self.glances(window)]
-        return usual_picture(outside) if len(outside) >= USUAL_LEAST_GLANCES else None
-
-    def _look_around(self, block: int) -> list[tuple[float, GreyImage]]:
-        middle_s = block * USUAL_STEP_S
-        window = TimeWindow(middle_s - USUAL_SPAN_S / 2, middle_s + USUAL_SPAN_S / 2)
-        return [(f.time_s, small_grey(f.reduced_bgr)) for f in self._footage.glances(window, USUAL_GLANCES)]
 
 
 def outward(stretches: Sequence[Stretch], moment_s: float) -> Iterator[Stretch]:
@@ -192,6 +163,15 @@ class Search:
             evidence_of(number, track, self.references, self.settings.zones) for number, track in enumerate(self.tracks)
         )
 
+    def tell_fixtures(self, surroundings: Surroundings) -> None:
+        """Mark strangers' tracks that are there before and after, unchanged: posters and screens."""
+        self.evidence = tuple(
+            facts.model_copy(update={"always_there": surroundings.always_there(track, self.window)})
+            if role_of(facts, self.settings.bands) is TrackRole.OTHER
+            else facts
+            for track, facts in zip(self.tracks, self.evidence, strict=True)
+        )
+
     def coverage(self, **more: object) -> Coverage:
         """How much was there and was looked at."""
         return Coverage.model_validate(
@@ -199,6 +179,7 @@ class Search:
                 "recorded_share": round(self.footage.recorded_share(self.window), 4),
                 "frames_looked": len(self.looks),
                 "searched_share": round(min(1.0, self.searched_s / self.window.length_s), 4),
+                "longest_gap_s": round(longest_gap_s(list(self.looks), self.window), 3),
                 "damaged_frames": self.damage,
                 **more,
             }
@@ -206,7 +187,7 @@ class Search:
 
 
 def check_swipe(
-    swipe: Swipe, footage: Footage, usual: UsualPictures, references: References, settings: CheckSettings
+    swipe: Swipe, footage: Footage, surroundings: Surroundings, references: References, settings: CheckSettings
 ) -> CheckedSwipe:
     """Check one swipe. Raises nothing for poor footage: that is *not assessable* with its reasons."""
     moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
@@ -219,7 +200,7 @@ def check_swipe(
         )
     search.run()
     samples = samples_of(search.tracks, search.evidence, references, moment_s)
-    coverage, decision = _decide(search, samples, usual)
+    coverage, decision = _decide(search, samples, surroundings)
     check = _as_check(swipe, window, search, decision, coverage, samples)
     sample_faces = tuple(face for track in search.tracks for face in track.samples)
     return CheckedSwipe(check, sample_faces, _without_private(search))
@@ -240,27 +221,55 @@ def _unknown_holder(references: References) -> Reason | None:
     return None if len(references.holder.templates) else Reason.NO_USABLE_PHOTO
 
 
-def _decide(search: Search, samples: Sequence[FaceSample], usual: UsualPictures) -> tuple[Coverage, Decision]:
-    """The verdict. What the place usually looks like is asked only where somebody would be accused on it."""
-    bands = search.settings.bands
-    unseen = search.references.agents_without_photo
+def _decide(search: Search, samples: Sequence[FaceSample], surroundings: Surroundings) -> tuple[Coverage, Decision]:
+    """The verdict. What the place looks like before and after is asked only where somebody would be accused on it."""
     coverage = search.coverage()
-    decision = decide(search.evidence, samples, coverage, bands, unseen)
-    looks = sorted(search.looks.items())
-    if decision.verdict is Verdict.MISMATCH and is_frozen(looks, usual.glances(search.window)):
-        coverage = search.coverage(picture_faults=(Reason.PICTURE_FROZEN,))
-        return coverage, decide(search.evidence, samples, coverage, bands, unseen)
-    if Reason.SOMEONE_WITHOUT_FACE not in decision.reasons:
+    decision = _decision(search, samples, coverage)
+    nobody = Reason.SOMEONE_WITHOUT_FACE in decision.reasons
+    if not nobody and decision.verdict is not Verdict.MISMATCH:
         return coverage, decision
-    usual_grey = usual.around(search.window)
-    height, width = looks[0][1].shape
-    zone = search.settings.zones.mask(ZoneKind.COUNTER, width, height)
-    presence = unexplained_presence(looks, usual_grey, search.view.faces, zone)
-    faults = picture_faults([grey for _, grey in looks], usual_grey)
-    if is_frozen(looks, usual.glances(search.window)):
+    looks = sorted(search.looks.items())
+    usual = surroundings.usual(search.window)
+    faults = picture_faults([grey for _, grey in looks], usual) if nobody else ()
+    if is_frozen(looks, surroundings.greys(search.window)):
         faults = (*faults, Reason.PICTURE_FROZEN)
-    coverage = search.coverage(unexplained_presence=round(presence, 4), picture_faults=faults)
-    return coverage, decide(search.evidence, samples, coverage, bands, unseen)
+    presence = None
+    if nobody or usual is not None:
+        bodies = _explained(search)
+        presence = round(unexplained_presence(looks, usual, bodies, _zone_asked(search, nobody)), 4)
+    if not nobody:
+        search.tell_fixtures(surroundings)
+    coverage = search.coverage(unexplained_presence=presence, picture_faults=faults)
+    return coverage, _decision(search, samples, coverage)
+
+
+def _decision(search: Search, samples: Sequence[FaceSample], coverage: Coverage) -> Decision:
+    agents_without_photo = search.references.agents_without_photo
+    return decide(search.evidence, samples, coverage, search.settings.bands, agents_without_photo)
+
+
+def _explained(search: Search) -> list[Face]:
+    """Faces whose bodies are no riddle: of people at the counter, and of staff wherever they stand."""
+    pairs = zip(search.tracks, search.evidence, strict=True)
+    return [face for track, facts in pairs if _explains(facts, search.settings.bands) for face in track.faces]
+
+
+def _explains(facts: TrackEvidence, bands: Bands) -> bool:
+    return facts.in_counter_zone or facts.in_staff_zone or role_of(facts, bands) is TrackRole.STAFF
+
+
+def _zone_asked(search: Search, nobody: bool) -> Mask:
+    """The counter zone; beside a stranger only below the chins, where another customer's body would stand.
+
+    What is above heads is wall and shelves; a stranger who reaches up or a door that opens says nothing there.
+    """
+    height, width = next(iter(search.looks.values())).shape
+    zone = search.settings.zones.mask(ZoneKind.COUNTER, width, height)
+    if not nobody:
+        pairs = zip(search.tracks, search.evidence, strict=True)
+        chins = [face.chin_relative[1] for track, facts in pairs if facts.in_counter_zone for face in track.faces]
+        zone[: int(np.median(chins) * height)] = False
+    return zone
 
 
 def _as_check(

@@ -35,10 +35,21 @@ def _best_person(probe: FloatArray, people: Sequence[Person]) -> tuple[float | N
     return (None if score is None else round(score, DIGITS)), person_id
 
 
-def _mostly_in(kind: ZoneKind, faces: Sequence[Face], zones: Zones) -> bool:
-    """Whether the face was in such a zone in at least half of its sightings."""
-    points = np.array([face.chin_relative for face in faces]).reshape(-1, 2)
-    return float(np.mean(zones.holds(kind, points))) >= 0.5
+def _in_staff_zone(faces: Sequence[Face], zones: Zones) -> bool:
+    """Whether the chin was in a staff zone in at least half of the sightings."""
+    chins = np.array([face.chin_relative for face in faces])
+    return float(np.mean(zones.holds(ZoneKind.STAFF, chins))) >= 0.5
+
+
+def _at_counter(faces: Sequence[Face], zones: Zones) -> bool:
+    """Whether the chin or the chest was in the counter zone in at least half of the sightings.
+
+    A zone drawn over the bodies of customers, with their heads above it, holds them too.
+    """
+    chins = np.array([face.chin_relative for face in faces])
+    chests = np.array([face.chest_relative for face in faces])
+    held = zones.holds(ZoneKind.COUNTER, chins) | zones.holds(ZoneKind.COUNTER, chests)
+    return float(np.mean(held)) >= 0.5
 
 
 def evidence_of(number: int, track: FaceTrack, references: References, zones: Zones) -> TrackEvidence:
@@ -48,14 +59,15 @@ def evidence_of(number: int, track: FaceTrack, references: References, zones: Zo
     agent_score, agent = _best_person(mean.direction, references.agents)
     staff_score, staff = _best_person(mean.direction, references.staff)
     good = [track.samples[index] for index in track.assessable_indices]
+    in_staff_zone = _in_staff_zone(track.faces, zones)
     return TrackEvidence(
         track=number,
         role=TrackRole.UNCERTAIN,
         first_seen=from_seconds(track.faces[0].time_s),
         last_seen=from_seconds(track.faces[-1].time_s),
         frames_seen=len(track.faces),
-        in_counter_zone=_mostly_in(ZoneKind.COUNTER, track.faces, zones),
-        in_staff_zone=_mostly_in(ZoneKind.STAFF, track.faces, zones),
+        in_counter_zone=_at_counter(track.faces, zones) and not in_staff_zone,
+        in_staff_zone=in_staff_zone,
         samples=len(track.samples),
         assessable_samples=len(good),
         independent_samples=independent_count([face.time_s for face in good]),

@@ -57,16 +57,22 @@ def align_crop(image_bgr: BgrImage, landmarks: FloatArray) -> BgrImage:
     return np.asarray(warped, dtype=np.uint8)
 
 
-def portrait(image_bgr: BgrImage, box_xyxy: FloatArray) -> BgrImage:
-    """The face with a margin, at most 144 pixels a side, for people to look at; always at least one pixel."""
-    height, width = image_bgr.shape[:2]
+def portrait_region(box_xyxy: FloatArray, picture_wh: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The square around a face with a margin, clipped to the picture: left, top, right, bottom; never empty."""
+    width, height = picture_wh
     left, top, right, bottom = (float(side) for side in box_xyxy)
     half = max(right - left, bottom - top) * (0.5 + PORTRAIT_MARGIN)
     x_mid, y_mid = (left + right) / 2, (top + bottom) / 2
     x_0, x_1 = (int(np.clip(round(x), 0, width)) for x in (x_mid - half, x_mid + half))
     y_0, y_1 = (int(np.clip(round(y), 0, height)) for y in (y_mid - half, y_mid + half))
     x_0, y_0 = min(x_0, width - 1), min(y_0, height - 1)
-    cut = image_bgr[y_0 : max(y_1, y_0 + 1), x_0 : max(x_1, x_0 + 1)]
+    return x_0, y_0, max(x_1, x_0 + 1), max(y_1, y_0 + 1)
+
+
+def portrait(image_bgr: BgrImage, box_xyxy: FloatArray) -> BgrImage:
+    """The face with a margin, at most 144 pixels a side, for people to look at; always at least one pixel."""
+    x_0, y_0, x_1, y_1 = portrait_region(box_xyxy, (image_bgr.shape[1], image_bgr.shape[0]))
+    cut = image_bgr[y_0:y_1, x_0:x_1]
     shrink = PORTRAIT_SIDE_PX / max(cut.shape[:2])
     if shrink >= 1:
         return cut.copy()

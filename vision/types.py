@@ -123,6 +123,12 @@ class Face:
         left, _top, right, bottom = (float(side) for side in self.box_xyxy)
         return (left + right) / 2 / self.frame_wh[0], min(bottom / self.frame_wh[1], 1.0)
 
+    @property
+    def chest_relative(self) -> tuple[float, float]:
+        """The point one face height under the chin, in relative coordinates."""
+        left, top, right, bottom = (float(side) for side in self.box_xyxy)
+        return (left + right) / 2 / self.frame_wh[0], min((2 * bottom - top) / self.frame_wh[1], 1.0)
+
 
 @dataclass(frozen=True)
 class FaceTrack:

@@ -33,8 +33,8 @@ LARGE_SHARE = 0.6
 FLAG_RECORDED_SHARE = 0.9
 """A verdict that accuses needs at least this share of the window recorded, looked at and undamaged."""
 
-DAMAGED_SHARE = 0.1
-"""More damaged frames than this share of the looked-at ones, and the footage accuses nobody."""
+LONGEST_GAP_S = 1.0
+"""A longer time without a sound picture, from damage or a hole in the file, and the footage accuses nobody."""
 
 PRESENCE_LIMIT = 0.03
 """Something without a face that fills more of the counter zone than this may be a person (ADR 4)."""
@@ -124,6 +124,8 @@ def decide(
         return Decision(Verdict.NOT_ASSESSABLE, doubts, score)
     others = [track for track, role in at_counter if role is TrackRole.OTHER]
     poor = [track for track, role in at_counter if role is TrackRole.NOT_ASSESSABLE]
+    if others and coverage.unexplained_presence is not None and coverage.unexplained_presence > PRESENCE_LIMIT:
+        return Decision(Verdict.NOT_ASSESSABLE, (Reason.SOMEONE_WITHOUT_FACE,), score)
     if others and agents_without_photo:
         return Decision(Verdict.NOT_ASSESSABLE, (Reason.AGENT_WITHOUT_PHOTO,), score)
     if others:
@@ -146,20 +148,21 @@ def footage_doubts(coverage: Coverage) -> tuple[Reason, ...]:
     doubts: list[Reason] = []
     if coverage.recorded_share < FLAG_RECORDED_SHARE:
         doubts.append(Reason.FOOTAGE_INCOMPLETE)
-    if coverage.damaged_frames > DAMAGED_SHARE * coverage.frames_looked:
-        doubts.append(Reason.FOOTAGE_DAMAGED)
-    if not coverage.frames_looked:
+    nothing_seen = not coverage.frames_looked
+    if nothing_seen or coverage.longest_gap_s > LONGEST_GAP_S:
+        doubts.append(Reason.FOOTAGE_DAMAGED if coverage.damaged_frames else Reason.FOOTAGE_INCOMPLETE)
+    if nothing_seen:
         doubts.append(Reason.NO_PICTURE)
-    return (*doubts, *coverage.picture_faults)
+    return (*dict.fromkeys(doubts), *coverage.picture_faults)
 
 
 def _track_doubts(roles: Sequence[tuple[TrackEvidence, TrackRole]], bands: Bands) -> tuple[Reason, ...]:
     """Why some face leaves it open whether the holder was there; empty when none does."""
     doubts: dict[Reason, None] = {}
     for track, role in roles:
-        if role is TrackRole.HOLDER:
-            doubts[Reason.HOLDER_OUTSIDE_ZONE] = None
         if not track.in_counter_zone:
+            if role is TrackRole.HOLDER or _may_be_customer_sought(track, bands):
+                doubts[Reason.HOLDER_OUTSIDE_ZONE] = None
             continue
         if role is TrackRole.CONFLICT:
             doubts[Reason.SAMPLES_DISAGREE] = None
@@ -169,6 +172,12 @@ def _track_doubts(roles: Sequence[tuple[TrackEvidence, TrackRole]], bands: Bands
             like_customer = max(_or_lowest(track.holder_score), _or_lowest(track.agent_score)) >= bands.reject
             doubts[Reason.SCORE_BETWEEN if like_customer else Reason.STAFF_OR_CUSTOMER_UNCLEAR] = None
     return tuple(doubts)
+
+
+def _may_be_customer_sought(track: TrackEvidence, bands: Bands) -> bool:
+    """Whether a face away from the counter comes near the holder or an agent, and nearer than to any staff."""
+    sought = max(_or_lowest(track.holder_score), _or_lowest(track.agent_score))
+    return sought >= bands.reject and sought > _or_lowest(track.staff_score)
 
 
 def _on_others(
@@ -181,17 +190,21 @@ def _on_others(
         reasons = dict.fromkeys(reason for doubt in doubts.values() for reason in doubt)
         return Decision(Verdict.NOT_ASSESSABLE, tuple(reasons), score)
     clear_px = max(_face_height_px(track, samples) for track in others if not doubts[track.track])
-    unclear = [*poor, *(track for track in others if set(doubts[track.track]) - {Reason.TOO_FEW_SAMPLES})]
+    unclear = [*poor, *(track for track in others if set(doubts[track.track]) - _NOT_UNCLEAR)]
     if any(_face_height_px(track, samples) >= LARGE_SHARE * clear_px for track in unclear):
         return Decision(Verdict.NOT_ASSESSABLE, (Reason.POOR_FACE_MAY_BE_HOLDER,), score)
     also = (Reason.OTHERS_NOT_ASSESSABLE,) if unclear else ()
     return Decision(Verdict.MISMATCH, (Reason.EVERY_FACE_DIFFERS, *also), score)
 
 
+_NOT_UNCLEAR = {Reason.TOO_FEW_SAMPLES, Reason.FACE_ALWAYS_THERE}
+"""Doubts about a stranger that do not make it possible that the face is the holder's."""
+
+
 def _doubts_of_other(track: TrackEvidence, samples: Sequence[FaceSample]) -> tuple[Reason, ...]:
     """Why a stranger's track alone accuses nobody; empty when it does."""
     scores = [s.quality.score for s in samples if s.track == track.track and s.assessable]
-    doubts: list[Reason] = []
+    doubts: list[Reason] = [Reason.FACE_ALWAYS_THERE] if track.always_there else []
     if track.concentration < STEADY_CONCENTRATION:
         doubts.append(Reason.SAMPLES_DISAGREE)
     if sum(scores) < ACCUSING_QUALITY * max(len(scores), 1):

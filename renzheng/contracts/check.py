@@ -64,6 +64,7 @@ class TrackEvidence(Contract):
     frames_seen: int = Field(ge=1, description="looked-at frames in which the face was found")
     in_counter_zone: bool
     in_staff_zone: bool = False
+    always_there: bool = Field(False, description="seen unchanged at its place before and after: a poster or a screen")
     samples: int = Field(ge=0, le=5, description="samples kept")
     assessable_samples: int = Field(ge=0, le=5)
     independent_samples: int = Field(ge=0, le=5, description="most assessable samples that lie 1 s or more apart")
@@ -82,7 +83,8 @@ class Coverage(Contract):
     recorded_share: Unit = Field(description="share of the window that recordings cover")
     frames_looked: int = Field(ge=0)
     searched_share: Unit = Field(description="share of the window that was searched before the verdict was sure")
-    damaged_frames: int = Field(0, ge=0, description="packets or frames the decoder refused")
+    longest_gap_s: float = Field(0.0, ge=0, description="longest time of a window searched whole without a sound picture")
+    damaged_frames: int = Field(0, ge=0, description="places at which the decoder refused what it was given")
     picture_faults: tuple[Reason, ...] = Field((), description="what was wrong with the whole picture")
     unexplained_presence: Unit | None = Field(
         None, description="largest share of the counter zone that something without a face filled; null if not asked"
@@ -117,6 +119,7 @@ class ClipReference(Contract):
     start: UtcTime
     end: UtcTime
     source: tuple[str, ...] = Field(description="file names of the recordings it was cut from")
+    masked: bool = Field(False, description="encoded again with private zones black; otherwise an untouched copy")
 
 
 class IdentityCheck(Contract):

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     EVERY_FACE_DIFFERS = "every_face_differs"
     OTHERS_NOT_ASSESSABLE = "others_not_assessable"
     AGENT_WITHOUT_PHOTO = "agent_without_photo"
+    FACE_ALWAYS_THERE = "face_always_there"
     # nobody, or nobody but staff
     NOBODY_SEEN = "nobody_seen"
     ONLY_STAFF_SEEN = "only_staff_seen"
@@ -75,6 +76,7 @@ class Reason(StrEnum):
     # a photo or file
     NO_FACE = "no_face"
     SEVERAL_FACES = "several_faces"
+    PHOTO_DIFFERS = "photo_differs"
     NOT_A_PICTURE = "not_a_picture"
     PICTURE_TOO_LARGE = "picture_too_large"
     UNREADABLE = "unreadable"
@@ -100,6 +102,9 @@ REASON_WORDS: dict[Reason, Words] = {
         "登记的代办人没有可用的建档照片，无法排除是代办人",
         "an approved agent has no usable photo, so this may be the agent",
     ),
+    Reason.FACE_ALWAYS_THERE: Words(
+        "这张脸一直在原处不变，可能是海报或屏幕", "the same face is always there: a poster or a screen"
+    ),
     Reason.NOBODY_SEEN: Words("柜台区域内无人", "nobody in the counter zone"),
     Reason.ONLY_STAFF_SEEN: Words("柜台区域内只有店员", "only staff in the counter zone"),
     Reason.NO_FOOTAGE: Words("该时段没有录像", "no footage at that time"),
@@ -117,7 +122,9 @@ REASON_WORDS: dict[Reason, Words] = {
     Reason.SAMPLES_DISAGREE: Words("同一轨迹的画面互相矛盾", "samples of one track disagree"),
     Reason.POOR_FACE_MAY_BE_HOLDER: Words("一张不清晰的人脸可能是持卡人", "a poor face may be the holder"),
     Reason.STAFF_OR_CUSTOMER_UNCLEAR: Words("无法确定是店员还是顾客", "staff or customer cannot be told"),
-    Reason.HOLDER_OUTSIDE_ZONE: Words("持卡人出现在柜台区域之外", "the holder was seen outside the counter zone"),
+    Reason.HOLDER_OUTSIDE_ZONE: Words(
+        "持卡人或代办人可能就在柜台区域之外", "the holder or an agent may have been outside the counter zone"
+    ),
     Reason.PERSON_UNKNOWN: Words("人员编号未建档", "person number is not enrolled"),
     Reason.NO_USABLE_PHOTO: Words("建档照片均不合格", "no enrolled photo passes the quality gate"),
     Reason.FACE_TOO_SMALL: Words("人脸太小", "face too small"),
@@ -131,6 +138,7 @@ REASON_WORDS: dict[Reason, Words] = {
     Reason.DETECTOR_UNSURE: Words("不能确定是人脸", "not certain to be a face"),
     Reason.NO_FACE: Words("照片中没有人脸", "no face in the photo"),
     Reason.SEVERAL_FACES: Words("照片中有多张人脸", "several faces in the photo"),
+    Reason.PHOTO_DIFFERS: Words("与此人的其他照片不像同一人", "does not look like this person's other photos"),
     Reason.NOT_A_PICTURE: Words("不是图片文件", "not a picture file"),
     Reason.PICTURE_TOO_LARGE: Words("图片像素过多", "picture has too many pixels"),
     Reason.UNREADABLE: Words("文件无法读取", "file cannot be read"),

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.counter import CheckedSwipe, CheckSettings, UsualPictures, check_swipe, outward
+from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, outward
 from edge_agent.footage import Footage, Stretch, TimeWindow
 from edge_agent.recorded import RecordedTimeline, open_recording
 from edge_agent.references import References
+from edge_agent.surroundings import Surroundings
 from renzheng.clock import from_seconds
 from renzheng.contracts import IdentityCheck, Reason, Swipe, ThresholdValues, Verdict
 from tests.edge_agent import planted
@@ -50,7 +51,7 @@ def checked(
     assert isinstance(embedder, planted.PlantedEmbedder)
     memory = PlantedFootage(scene, learn=embedder.learn, **footage)  # type: ignore[arg-type]
     done: CheckedSwipe = check_swipe(
-        swipe_at(second), memory, UsualPictures(memory), people or references(HOLDER), settings
+        swipe_at(second), memory, Surroundings(memory), people or references(HOLDER), settings
     )
     again = recompute(done.check)
     assert (again.verdict, again.reasons) == (done.check.verdict, done.check.reasons)
@@ -58,8 +59,8 @@ def checked(
     return done.check, memory
 
 
-def always(*faces: Planted) -> Scene:
-    return lambda _second: faces
+def while_swiping(*faces: Planted) -> Scene:
+    return lambda second: faces if -9 <= second < 9 else ()
 
 
 def between(begin: float, end: float, *faces: Planted) -> Scene:
@@ -96,7 +97,7 @@ def test_every_stretch_is_searched_once(moment: float, count: int) -> None:
 
 
 def test_a_holder_who_stands_there_is_established_without_looking_at_everything() -> None:
-    check, memory = checked(always(Planted(HOLDER)))
+    check, memory = checked(while_swiping(Planted(HOLDER)))
     assert (check.verdict, check.reasons) == (Verdict.MATCH, (Reason.INDEPENDENT_SAMPLES,))
     assert check.coverage.searched_share < 0.5
     assert memory.looked[0].start_s <= START_S < memory.looked[0].end_s
@@ -110,7 +111,7 @@ def test_two_samples_at_once_are_not_enough_to_stop() -> None:
 
 
 def test_what_is_in_doubt_is_searched_whole() -> None:
-    check, memory = checked(always(Planted(STRANGER)))
+    check, memory = checked(while_swiping(Planted(STRANGER)))
     assert check.verdict is Verdict.MISMATCH
     assert check.coverage.searched_share == 1.0
     assert check.coverage.frames_looked == 50
@@ -123,7 +124,7 @@ def test_a_holder_seen_only_at_the_end_of_the_window_is_found() -> None:
 
 
 def test_an_exhaustive_search_looks_at_everything() -> None:
-    check, _ = checked(always(Planted(HOLDER)), settings=settings_for(exhaustive=True))
+    check, _ = checked(while_swiping(Planted(HOLDER)), settings=settings_for(exhaustive=True))
     assert check.verdict is Verdict.MATCH
     assert check.coverage.searched_share == 1.0
 
@@ -134,15 +135,15 @@ def test_an_exhaustive_search_looks_at_everything() -> None:
 @pytest.mark.parametrize(
     ("scene", "people", "verdict", "reason"),
     [
-        (always(Planted(HOLDER)), references(HOLDER), Verdict.MATCH, Reason.INDEPENDENT_SAMPLES),
-        (always(Planted(STRANGER)), references(HOLDER), Verdict.MISMATCH, Reason.EVERY_FACE_DIFFERS),
-        (always(), references(HOLDER), Verdict.HOLDER_ABSENT, Reason.NOBODY_SEEN),
-        (always(Planted(CLERK)), references(HOLDER, staff=[CLERK]), Verdict.STAFF_ONLY, Reason.ONLY_STAFF_SEEN),
-        (always(Planted(AGENT)), references(HOLDER, agents=[AGENT]), Verdict.PROXY_MATCH, Reason.APPROVED_AGENT),
-        (always(Planted(STRANGER, good=False)), references(HOLDER), Verdict.NOT_ASSESSABLE, Reason.NO_ASSESSABLE_FACE),
-        (always(Planted(HOLDER, good=False)), references(HOLDER), Verdict.NOT_ASSESSABLE,
+        (while_swiping(Planted(HOLDER)), references(HOLDER), Verdict.MATCH, Reason.INDEPENDENT_SAMPLES),
+        (while_swiping(Planted(STRANGER)), references(HOLDER), Verdict.MISMATCH, Reason.EVERY_FACE_DIFFERS),
+        (while_swiping(), references(HOLDER), Verdict.HOLDER_ABSENT, Reason.NOBODY_SEEN),
+        (while_swiping(Planted(CLERK)), references(HOLDER, staff=[CLERK]), Verdict.STAFF_ONLY, Reason.ONLY_STAFF_SEEN),
+        (while_swiping(Planted(AGENT)), references(HOLDER, agents=[AGENT]), Verdict.PROXY_MATCH, Reason.APPROVED_AGENT),
+        (while_swiping(Planted(STRANGER, good=False)), references(HOLDER), Verdict.NOT_ASSESSABLE, Reason.NO_ASSESSABLE_FACE),
+        (while_swiping(Planted(HOLDER, good=False)), references(HOLDER), Verdict.NOT_ASSESSABLE,
          Reason.POOR_FACE_MAY_BE_HOLDER),
-        (always(Planted(STRANGER)), references(HOLDER, likeness={STRANGER: 0.45}), Verdict.NOT_ASSESSABLE,
+        (while_swiping(Planted(STRANGER)), references(HOLDER, likeness={STRANGER: 0.45}), Verdict.NOT_ASSESSABLE,
          Reason.SCORE_BETWEEN),
         (between(0, 0.5, Planted(STRANGER)), references(HOLDER), Verdict.NOT_ASSESSABLE, Reason.TOO_FEW_SAMPLES),
     ],
@@ -153,7 +154,7 @@ def test_a_scene_gives_its_verdict(scene: Scene, people: References, verdict: Ve
 
 
 def test_an_unknown_person_costs_no_look() -> None:
-    check, memory = checked(always(Planted(HOLDER)), references(None))
+    check, memory = checked(while_swiping(Planted(HOLDER)), references(None))
     assert (check.verdict, check.reasons) == (Verdict.NOT_ENROLLED, (Reason.PERSON_UNKNOWN,))
     assert memory.decoded == []
     assert check.coverage.recorded_share == 1.0
@@ -161,7 +162,7 @@ def test_an_unknown_person_costs_no_look() -> None:
 
 
 def test_a_person_without_a_usable_photo_costs_no_look() -> None:
-    check, memory = checked(always(Planted(HOLDER)), references(HOLDER, photos=0))
+    check, memory = checked(while_swiping(Planted(HOLDER)), references(HOLDER, photos=0))
     assert (check.verdict, check.reasons) == (Verdict.NOT_ENROLLED, (Reason.NO_USABLE_PHOTO,))
     assert memory.decoded == []
 
@@ -171,7 +172,7 @@ def test_a_person_without_a_usable_photo_costs_no_look() -> None:
 
 @pytest.mark.parametrize("second", [-500.0, 500.0, 104.0])
 def test_a_swipe_outside_the_recordings_is_not_assessable(second: float) -> None:
-    check, memory = checked(always(Planted(HOLDER)), second=second + (6 if second == 104 else 0))
+    check, memory = checked(while_swiping(Planted(HOLDER)), second=second + (6 if second == 104 else 0))
     assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.NO_FOOTAGE,))
     assert memory.decoded == []
 
@@ -185,18 +186,18 @@ def test_a_swipe_outside_the_recordings_is_not_assessable(second: float) -> None
     ],
 )
 def test_a_gap_in_the_window_accuses_nobody(recorded: list[tuple[float, float]], verdict: Verdict) -> None:
-    check, _ = checked(always(Planted(STRANGER)), recorded=recorded)
+    check, _ = checked(while_swiping(Planted(STRANGER)), recorded=recorded)
     assert check.verdict is verdict
     if verdict is Verdict.NOT_ASSESSABLE:
         assert check.reasons == (Reason.FOOTAGE_INCOMPLETE,)
 
 
 def test_a_holder_beside_a_gap_is_still_a_match() -> None:
-    check, _ = checked(always(Planted(HOLDER)), recorded=[(-100.0, 0.0)])
+    check, _ = checked(while_swiping(Planted(HOLDER)), recorded=[(-100.0, 0.0)])
     assert check.verdict is Verdict.MATCH
 
 
-@pytest.mark.parametrize("scene", [always(Planted(STRANGER)), always()])
+@pytest.mark.parametrize("scene", [while_swiping(Planted(STRANGER)), while_swiping()])
 def test_damage_accuses_nobody(scene: Scene) -> None:
     check, _ = checked(scene, damaged=[(-5.5, -4.0), (-3.5, -2.0), (-1.5, 0.0), (0.5, 2.0), (2.5, 4.0)])
     assert check.verdict is Verdict.NOT_ASSESSABLE
@@ -205,7 +206,7 @@ def test_damage_accuses_nobody(scene: Scene) -> None:
 
 
 def test_damage_everywhere_is_no_picture() -> None:
-    check, _ = checked(always(Planted(STRANGER)), damaged=[(-100.0, 100.0)])
+    check, _ = checked(while_swiping(Planted(STRANGER)), damaged=[(-100.0, 100.0)])
     assert check.verdict is Verdict.NOT_ASSESSABLE
     assert set(check.reasons) == {Reason.FOOTAGE_DAMAGED, Reason.NO_PICTURE}
 
@@ -231,7 +232,7 @@ def zones(**drawn: tuple[tuple[float, float], ...]) -> CheckSettings:
 
 def test_a_face_in_a_private_zone_is_as_if_it_were_not_there() -> None:
     private = zones(private=LEFT_HALF, counter=RIGHT_HALF)
-    check, _ = checked(always(Planted(HOLDER, x=0.2), Planted(STRANGER, x=0.8)), settings=private)
+    check, _ = checked(while_swiping(Planted(HOLDER, x=0.2), Planted(STRANGER, x=0.8)), settings=private)
     assert check.verdict is Verdict.MISMATCH
     assert len(check.tracks) == 1
     assert all(sample.box_xyxy[0] > 320 for sample in check.samples)
@@ -239,13 +240,13 @@ def test_a_face_in_a_private_zone_is_as_if_it_were_not_there() -> None:
 
 def test_the_holder_outside_the_counter_zone_is_no_match_and_no_mismatch() -> None:
     counter = zones(counter=RIGHT_HALF)
-    check, _ = checked(always(Planted(HOLDER, x=0.2), Planted(STRANGER, x=0.8)), settings=counter)
+    check, _ = checked(while_swiping(Planted(HOLDER, x=0.2), Planted(STRANGER, x=0.8)), settings=counter)
     assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.HOLDER_OUTSIDE_ZONE,))
 
 
 def test_a_stranger_behind_the_counter_is_staff() -> None:
     staff = zones(staff=LEFT_HALF, counter=RIGHT_HALF)
-    check, _ = checked(always(Planted(STRANGER, x=0.2)), settings=staff)
+    check, _ = checked(while_swiping(Planted(STRANGER, x=0.2)), settings=staff)
     assert check.verdict is Verdict.STAFF_ONLY
 
 
@@ -296,7 +297,7 @@ def test_the_random_scenes_hold_every_verdict() -> None:
 def any_footage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Footage, float]]:
     """Four seconds of footage and when they begin."""
     if request.param == "memory":
-        yield PlantedFootage(always(), recorded=[(0.0, 4.0)], gop_s=1.0), START_S
+        yield PlantedFootage(while_swiping(), recorded=[(0.0, 4.0)], gop_s=1.0), START_S
         return
     path = write_video(tmp_path / "four-seconds.mp4")
     with RecordedTimeline([open_recording(path, VIDEO_START)]) as footage:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from calibration.sets import load_set
-from edge_agent.counter import CheckSettings, UsualPictures, check_swipe
+from edge_agent.counter import CheckSettings, check_swipe
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.recorded import RecordedTimeline, open_recording
 from edge_agent.references import FolderReferences
+from edge_agent.surroundings import Surroundings
 from renzheng.contracts import FLAGGED, IdentityCheck, Swipe, Verdict
 from tests.edge_agent.remembered_footage import RememberedFootage
 from tests.edge_agent.scene_clip import (
@@ -74,7 +75,7 @@ class PoorCounter:
     """One recording with an act for each way of being poor, and where in it each is."""
 
     footage: RememberedFootage
-    usual: UsualPictures
+    surroundings: Surroundings
     references: FolderReferences
     settings: CheckSettings
     second_of: dict[str, float]
@@ -83,7 +84,7 @@ class PoorCounter:
         moment = START + timedelta(seconds=self.second_of[act])
         swipe = Swipe(setl_id="S1", psn_no=person, fixmedins_code="P33028100001", terminal_id="T1", setl_time=moment)
         references = self.references.references_for(person, swipe.setl_time)
-        return check_swipe(swipe, self.footage, self.usual, references, self.settings).check
+        return check_swipe(swipe, self.footage, self.surroundings, references, self.settings).check
 
 
 def a_counter(
@@ -98,7 +99,7 @@ def a_counter(
     quick = remembering(pack)
     return PoorCounter(
         footage,
-        UsualPictures(footage),
+        Surroundings(footage),
         FolderReferences(quick, PeopleFolder(faces_dir / "bbt")),
         CheckSettings(quick, threshold_set.values(digest), before_s=BEFORE_S, after_s=AFTER_S),
         {name: second for (name, _), second in zip(order, middles([act for _, act in order]), strict=True)},

@@ -16,6 +16,7 @@ from renzheng.contracts import Reason
 from vision.enrol import PhotoFace, Refused, face_of_photo
 from vision.pack import VisionPack
 from vision.photo import PhotoRefused, load_photo
+from vision.track import CONFLICT_COSINE
 from vision.types import BgrImage, FloatArray
 
 
@@ -52,6 +53,20 @@ class ReferenceSource(Protocol):
     def references_for(self, psn_no: str, at: datetime) -> References:
         """The people a swipe by ``psn_no`` at that time is compared with."""
         ...
+
+
+def agreeing(embeddings: FloatArray) -> list[int]:
+    """Which of N × D unit rows show one person: the largest group in which each is alike another, when it is more
+    than half of them; else none. One photo alone agrees with itself.
+
+    A folder with photos of two people would call its owner a stranger.
+    """
+    alike = embeddings @ embeddings.T >= CONFLICT_COSINE
+    for _ in range(len(alike)):
+        alike = (alike.astype(np.int32) @ alike) > 0
+    largest = int(np.argmax(alike.sum(axis=1)))
+    group = np.flatnonzero(alike[largest])
+    return [int(index) for index in group] if 2 * len(group) > len(embeddings) else []
 
 
 @dataclass
@@ -95,6 +110,7 @@ class FolderReferences:
 
     def _enrol(self, person_id: str, photos: Sequence[Path]) -> Person:
         faces: list[PhotoFace] = []
+        used: list[Path] = []
         for path in photos:
             try:
                 found = face_of_photo(load_photo(path), self.pack)
@@ -104,6 +120,11 @@ class FolderReferences:
                 self.refusals.append(PhotoRefusal(person_id, path, found.reasons))
             else:
                 faces.append(found)
+                used.append(path)
+        agree = agreeing(np.stack([face.embedding for face in faces])) if faces else []
+        differing = [path for index, path in enumerate(used) if index not in agree]
+        self.refusals += [PhotoRefusal(person_id, path, (Reason.PHOTO_DIFFERS,)) for path in differing]
+        faces = [faces[index] for index in agree]
         if not faces:
             return Person(person_id, np.empty((0, self.pack.embedder.size), np.float32))
         best = max(faces, key=lambda face: face.quality.score)

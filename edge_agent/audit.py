@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
-from edge_agent.audit_counter import AuditCounter, CounterPlan, enrolled_portrait
+from edge_agent.audit_counter import AuditCounter, CounterPlan
+from edge_agent.audit_files import CHECKS_NAME, RUN_NAME, TABLE_NAME, enrolled_portrait
 from edge_agent.audit_inputs import AuditOptions, Inputs, read_inputs
 from edge_agent.audit_journal import Finished, Journal
 from edge_agent.audit_report import facts_of, warnings_of
@@ -26,10 +27,6 @@ from renzheng.clock import from_seconds
 from renzheng.contracts import IdentityCheck, Swipe
 from renzheng.errors import RenzhengError
 from renzheng.files import write_atomic
-
-CHECKS_NAME = "checks.jsonl"
-TABLE_NAME = "checks.csv"
-RUN_NAME = "run.json"
 
 OnProgress = Callable[[int, int], None]
 
@@ -53,21 +50,26 @@ def run_audit(options: AuditOptions, on_progress: OnProgress = lambda _done, _al
     started = time.time()
     inputs = read_inputs(options)
     journal = Journal(options.out, inputs.digest)
-    journal.open(replace=options.replace)
-    swipes = inputs.swipes
-    resumed = sum(swipe.setl_id in journal.finished for swipe in swipes)
-    open_swipes = [swipe for swipe in swipes if swipe.setl_id not in journal.finished]
-    on_progress(resumed, len(swipes))
-    for count, done in enumerate(_check_all(inputs.plan, open_swipes, options.jobs), start=1):
-        journal.add(done)
-        on_progress(resumed + count, len(swipes))
-    finished = [journal.finished[swipe.setl_id] for swipe in swipes]
-    report = _write_results(options, inputs, finished)
-    _write_run(options.out, started, len(swipes), resumed)
+    with journal.opened(replace=options.replace):
+        resumed = sum(swipe.setl_id in journal.finished for swipe in inputs.swipes)
+        _finish(inputs, journal, options.jobs, on_progress)
+        finished = [journal.finished[swipe.setl_id] for swipe in inputs.swipes]
+        report = _write_results(options, inputs, finished)
+        _write_run(options.out, started, len(finished), resumed)
     refused = len({refusal for done in finished for refusal in done.refusals})
     photos = (f"{refused} enrolment photos were refused; the report says why",) if refused else ()
     warnings = (*warnings_of(inputs, finished), *photos)
     return AuditResult(tuple(done.check for done in finished), report, resumed, warnings)
+
+
+def _finish(inputs: Inputs, journal: Journal, jobs: int, on_progress: OnProgress) -> None:
+    """Check the swipes that the journal does not hold yet."""
+    open_swipes = [swipe for swipe in inputs.swipes if swipe.setl_id not in journal.finished]
+    resumed, total = len(inputs.swipes) - len(open_swipes), len(inputs.swipes)
+    on_progress(resumed, total)
+    for count, done in enumerate(_check_all(inputs.plan, open_swipes, jobs), start=1):
+        journal.add(done)
+        on_progress(resumed + count, total)
 
 
 def _check_all(plan: CounterPlan, swipes: Sequence[Swipe], jobs: int) -> Iterator[Finished]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from edge_agent.clip import ClipPart, write_clip
 from edge_agent.footage import LOOKS_PER_S, Cut, OnDamage, Stretch, TimeWindow
+from edge_agent.masked_clip import write_masked_clip
+from edge_agent.private_zones import PrivateZones
 from edge_agent.recording_pictures import FrameMaker, decode_keyframe, decode_wanted
 from edge_agent.recording_probe import RecordedFile, open_recording, open_recordings
 from edge_agent.recording_reader import GopMap, Reader, ReaderPool
@@ -133,14 +135,18 @@ class RecordedTimeline:
         """Share of the window, 0 to 1, that recordings cover."""
         return min(1.0, sum(part.length_s for _, part in self._parts(window)) / window.length_s)
 
-    def cut(self, window: TimeWindow, path: Path) -> Cut | None:
+    def cut(self, window: TimeWindow, path: Path, private: PrivateZones | None = None) -> Cut | None:
         """Write the window as an MP4 by stream copy from the keyframe before it; ``None`` when nothing is there.
+
+        With ``private`` zones it is encoded again, with them black, from the window's first picture on.
 
         Recordings of other parameters than the one with the largest share of the window are left out; ``sources`` says
         which are in. Raises :class:`BadInput` when the codec does not go into an MP4 and
         :class:`renzheng.errors.StorageFull` when the disk is full; no partial file stays behind.
         """
         parts = [ClipPart(span.recording, span.name, span.gops, part) for span, part in self._parts(window)]
+        if private and parts:
+            return write_masked_clip(self._pool, parts, path, private)
         return write_clip(self._pool, parts, path) if parts else None
 
     def _parts(self, window: TimeWindow) -> list[tuple[_Span, TimeWindow]]:

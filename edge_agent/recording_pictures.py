@@ -207,6 +207,11 @@ class _Full:
         return _upright(picture.reformat(format="bgr24"), self._turns)
 
 
+def upright_bgr(picture: VideoFrame) -> BgrImage:
+    """A decoded picture in full, turned upright as its metadata say, height × width × 3."""
+    return _upright(picture.reformat(format="bgr24"), round(picture.rotation / _QUARTER_TURN) % 4)
+
+
 def _upright(picture: VideoFrame, turns: int) -> BgrImage:
     """Pixels turned counter-clockwise by quarter turns, height × width × 3."""
     return np.ascontiguousarray(np.rot90(np.asarray(picture.to_ndarray(), dtype=np.uint8), turns))

@@ -206,6 +206,15 @@ def check_swipe(
     return CheckedSwipe(check, sample_faces, _without_private(search))
 
 
+def stopped_check(swipe: Swipe, footage: Footage, settings: CheckSettings) -> IdentityCheck:
+    """The check of a swipe that an error stopped: not assessable, and nothing it saw counts."""
+    moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
+    window = TimeWindow(moment_s - settings.before_s, moment_s + settings.after_s)
+    search = Search(footage, window, moment_s, References(None), settings)
+    decision = Decision(Verdict.NOT_ASSESSABLE, (Reason.UNREADABLE,))
+    return _as_check(swipe, window, search, decision, search.coverage())
+
+
 def _without_private(search: Search) -> BgrImage | None:
     """The picture at the swipe with private zones blacked out."""
     if search.still is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from renzheng.contracts import FaceSample, IdentityCheck, TrackEvidence, Verdict
+from renzheng.contracts import FaceSample, IdentityCheck, Reason, TrackEvidence, Verdict
 from vision.track import LEAST_WEIGHT
 from vision.verdict import Bands, Decision, decide
 
@@ -11,7 +11,10 @@ ROUNDING = 0.002
 
 
 def recompute(check: IdentityCheck) -> Decision:
-    """What the rule makes of the check's samples now. A holder who was not enrolled stays so."""
+    """What the rule makes of the check's samples now. A holder who was not enrolled stays so, and so does a check that
+    an error stopped: there is nothing to work out."""
+    if Reason.UNREADABLE in check.reasons:
+        return Decision(Verdict.NOT_ASSESSABLE, check.reasons)
     if check.verdict is Verdict.NOT_ENROLLED or not check.reference_photos:
         return Decision(Verdict.NOT_ENROLLED, check.reasons)
     bands = Bands(check.thresholds.accept, check.thresholds.reject, check.thresholds.few_samples_margin)

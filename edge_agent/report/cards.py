@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,11 @@ MOST_PICTURES = 5
 MOST_STRIP_ROWS = 6
 SCALE = Axis(-0.2, 1.0)
 _MASKED = frozenset({"certno", "mdtrt_cert_no", "card_sn"})
+_NAMES_THE_CASE = frozenset({"psn_no", "setl_id"})
+_IDENTITY_NUMBER = r"(?<!\d)\d{17}[\dXxＸｘ](?![\dXxＸｘ])"
+_MOBILE_NUMBER = r"(?<!\d)1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)"
+_TELLTALE = re.compile(f"{_IDENTITY_NUMBER}|{_MOBILE_NUMBER}")
+"""What looks like an 18-character identity number (GB 11643) or a mainland mobile number."""
 _ROLE_ORDER = (
     TrackRole.HOLDER,
     TrackRole.AGENT,
@@ -240,7 +246,16 @@ def platform_rows(fields: Mapping[str, str]) -> Iterator[tuple[Words, str]]:
     """The platform's fields with something in them, known ones by their words, secret numbers masked."""
     for name, value in fields.items():
         if value.strip():
-            yield FIELD_WORDS.get(name, Words(name, name)), masked(value) if name in _MASKED else value
+            yield FIELD_WORDS.get(name.strip().casefold(), Words(name, name)), shown_value(name, value)
+
+
+def shown_value(name: str, value: str) -> str:
+    """A field's value with certificate, card, identity and mobile numbers covered, whatever its column is called; but
+    the numbers that name the case are shown."""
+    known = name.strip().casefold()
+    if known in _NAMES_THE_CASE:
+        return value
+    return masked(value) if known in _MASKED else _TELLTALE.sub(lambda found: masked(found[0]), value)
 
 
 def masked(number: str) -> str:

@@ -16,9 +16,10 @@ from edge_agent.counter import AFTER_S, BEFORE_S
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.recording_probe import RecordedFile, find_recordings
 from edge_agent.tables import AgentTable, SwipeTable, read_agents, read_swipes
-from models.pack import DEFAULT_PACK
+from models.pack import DEFAULT_PACK, load_pack
 from renzheng.contracts import Swipe
 from renzheng.errors import BadInput
+from renzheng.settings import settings
 from vision.zones import ZoneKind
 
 
@@ -73,9 +74,7 @@ class Inputs:
 def read_inputs(options: AuditOptions) -> Inputs:
     """Read every input. Raises :class:`BadInput` that names the file and what was expected."""
     table = read_swipes(options.swipes, skip_bad_rows=options.skip_bad_rows)
-    agents = AgentTable()
-    if options.agents:
-        agents = read_agents(options.agents, skip_bad_rows=options.skip_bad_rows)
+    agents = read_agents(options.agents) if options.agents else AgentTable()
     thresholds_name = options.thresholds or options.pack
     threshold_set, threshold_digest = load_set(thresholds_name)
     if threshold_set.pack != options.pack:
@@ -155,7 +154,7 @@ def _digest(options: AuditOptions, plan: CounterPlan, swipes: Sequence[Swipe], t
     """One digest over all that the results depend on; where files lie does not matter."""
     facts = {
         "version": renzheng.__version__,
-        "pack": plan.pack,
+        **_engine(plan.pack),
         "thresholds": threshold_digest,
         "window": [plan.before_s, plan.after_s, plan.clock_offset_s],
         "how": [plan.exhaustive, plan.clips, options.skip_bad_rows, options.skip_bad_recordings],
@@ -167,6 +166,18 @@ def _digest(options: AuditOptions, plan: CounterPlan, swipes: Sequence[Swipe], t
     }
     files = [path for path in (options.swipes, options.agents, options.zones) if path]
     return digest_of(facts, files, _photos_needed(plan, swipes))
+
+
+def _engine(pack_name: str) -> dict[str, object]:
+    """What looks at the pictures: the networks by digest, and what decodes and runs them."""
+    import av
+    import onnxruntime
+
+    pack = load_pack(pack_name)
+    return {
+        "pack": [pack.name, pack.detector_sha256, pack.embedder_sha256],
+        "engine": [onnxruntime.__version__, av.__version__, settings().provider],
+    }
 
 
 def _photos_needed(plan: CounterPlan, swipes: Sequence[Swipe]) -> Iterator[tuple[str, Path]]:

@@ -21,6 +21,7 @@ SWIPE_COLUMNS = ("setl_id", "psn_no", "fixmedins_code", "terminal_id", "setl_tim
 AGENT_COLUMNS = ("psn_no", "agent_psn_no", "valid_from", "valid_to")
 ID_CHARS_MAX = 64
 SKIP_ADVICE = "Put the rows right, or go on without them with --skip-bad-rows."
+AGENTS_ADVICE = "Put the rows right: without them an approved agent would count as a stranger."
 
 TIME_EXPECTED = "expected a time as yyyy-MM-dd HH:mm:ss, yyyy/M/d H:mm or ISO 8601"
 DAY_EXPECTED = "expected a date as yyyy-MM-dd"
@@ -61,7 +62,6 @@ class AgentTable:
     """Who may act for whom, and when."""
 
     agencies: tuple[Agency, ...] = ()
-    bad_rows: tuple[BadRow, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @cached_property
@@ -103,10 +103,11 @@ def read_swipes(path: Path, *, skip_bad_rows: bool = False) -> SwipeTable:
     return SwipeTable(swipes, tuple(sorted(bad_rows)), tuple(warnings))
 
 
-def read_agents(path: Path, *, skip_bad_rows: bool = False) -> AgentTable:
+def read_agents(path: Path) -> AgentTable:
     """Read who may act for whom; a table without rows is one without agents.
 
-    Raises :class:`BadInput` that lists every bad row, unless ``skip_bad_rows``.
+    Raises :class:`BadInput` that lists every bad row: without one of them a legal purchase would look like a
+    stranger's, so none can be left out.
     """
     table = read_rows(path, AGENT_COLUMNS)
     bad_rows = list(table.bad_rows)
@@ -119,8 +120,9 @@ def read_agents(path: Path, *, skip_bad_rows: bool = False) -> AgentTable:
             if not wrong:
                 agencies.append(agency)
         bad_rows += wrong
-    _refuse(path, bad_rows, skip_bad_rows)
-    return AgentTable(tuple(agencies), tuple(sorted(bad_rows)), table.warnings)
+    if bad_rows:
+        raise refuse_bad_rows(path, sorted(bad_rows), AGENTS_ADVICE)
+    return AgentTable(tuple(agencies), table.warnings)
 
 
 def parse_time(text: str) -> datetime:

@@ -24,6 +24,8 @@ WH = (640, 360)
 SIZE = 16
 START_S = 1_777_597_200.0
 FACE_PX = 60.0
+BACK = -1
+"""In place of a person: a body whose face does not show."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ def picture(faces: tuple[Planted, ...]) -> BgrImage:
     frame = np.full((WH[1], WH[0], 3), 120, np.uint8)
     frame[::8] = 90
     frame[:, ::16] = 150
+    for back in (face for face in faces if face.person == BACK):
+        x, y = int(back.x * WH[0]), int(back.y * WH[1])
+        frame[y - 60 :, max(0, x - 60) : x + 60] = 30
+    faces = tuple(face for face in faces if face.person != BACK)
     for face in faces:
         x, y = int(face.x * WH[0]), int(face.y * WH[1])
         random = np.random.default_rng(face.person)
@@ -150,6 +156,7 @@ class PlantedFootage:
         faces = tuple(self.scene(second))
         frame_bgr = picture(faces)
         found = PlantedDetector().detect(frame_bgr)
+        faces = tuple(face for face in faces if face.person != BACK)
         for face, landmarks in zip(faces, found.landmarks, strict=True):
             self.learn(align_crop(frame_bgr, landmarks), face.person)
         return Frame(START_S + second, WH, frame_bgr, lambda: frame_bgr)

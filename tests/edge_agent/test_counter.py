@@ -205,6 +205,22 @@ def test_damage_accuses_nobody(scene: Scene) -> None:
     assert check.coverage.damaged_frames == 5
 
 
+def test_a_customer_whose_face_does_not_show_beside_a_stranger_may_be_the_holder() -> None:
+    check, _ = checked(while_swiping(Planted(STRANGER, x=0.2), Planted(planted.BACK, x=0.8)))
+    assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.SOMEONE_WITHOUT_FACE,))
+
+
+def test_a_body_that_is_always_there_takes_nothing_from_a_mismatch() -> None:
+    furniture = Planted(planted.BACK, x=0.8)
+    check, _ = checked(lambda second: [furniture, *([Planted(STRANGER, x=0.2)] if -9 <= second < 9 else [])])
+    assert check.verdict is Verdict.MISMATCH
+
+
+def test_a_face_that_is_always_there_is_a_poster_and_accuses_nobody() -> None:
+    check, _ = checked(lambda _second: [Planted(STRANGER)])
+    assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.FACE_ALWAYS_THERE,))
+
+
 def test_damage_everywhere_is_no_picture() -> None:
     check, _ = checked(while_swiping(Planted(STRANGER)), damaged=[(-100.0, 100.0)])
     assert check.verdict is Verdict.NOT_ASSESSABLE

@@ -13,14 +13,18 @@ import numpy as np
 
 from calibration.labelled_folder import list_pictures, read_faces
 from vision.align import align_crop
+from vision.closer import look_closer
 from vision.pack import VisionPack
 from vision.photo import load_photo
 from vision.pipeline import faces_in
 from vision.track import CONFLICT_COSINE, JOIN_COSINE, link
 from vision.types import BgrImage, Face, FloatArray, Frame
 
-EYES_PX = (40, 36, 32, 28, 24, 20, 16, 12)
+EYES_PX = (40, 36, 32, 28, 24, 20, 18, 16, 14, 12)
 REDUCTIONS = (1.0, 1 / 2, 1 / 3)
+Rows = dict[tuple[float, float, bool], list[FloatArray | None]]
+"""Cosines by eye distance, reduction, and whether small faces were looked at again; ``None`` where none was found."""
+
 MIN_SCORE = 0.6
 LOOKS_A_SECOND = 5
 SHORTEST_TRACK = 3
@@ -29,10 +33,12 @@ SHORTEST_TRACK = 3
 def print_reductions(scenes: Path, faces: Path, pack: VisionPack, accept: float, reject: float) -> list[dict[str, Any]]:
     """Faces of ever smaller pictures, found on the picture or on a reduced one and cut from the picture itself.
 
+    "again" is what the product does: found on the reduced one, small ones looked at again on the picture itself.
+
     Who a face is, is taken from the best match in ``faces`` at full size; a face under accept is left out.
     """
     people = read_faces(list_pictures(faces), pack)
-    rows: dict[tuple[float, float], list[FloatArray | None]] = {}
+    rows: Rows = {}
     for path in sorted(scenes.iterdir()):
         image_bgr = load_photo(path)
         for landmarks in pack.detector.detect(image_bgr, MIN_SCORE).landmarks:
@@ -41,7 +47,7 @@ def print_reductions(scenes: Path, faces: Path, pack: VisionPack, accept: float,
             print(f"  {path.name} best {cosines.max():.3f}{'  left out' if cosines.max() < accept else ''}")
             if cosines.max() >= accept:
                 _shrink(image_bgr, landmarks, people.embeddings[mine], pack, rows)
-    print("\neyes apart  found on  faces  median  under reject  by best reference")
+    print("\neyes apart  found on   faces  median  under reject  by best reference")
     return [_print_reduction(key, rows[key], reject) for key in sorted(rows, reverse=True)]
 
 
@@ -50,19 +56,25 @@ def _shrink(
     landmarks: FloatArray,
     references: FloatArray,
     pack: VisionPack,
-    rows: dict[tuple[float, float], list[FloatArray | None]],
+    rows: Rows,
 ) -> None:
     eyes_px = float(np.hypot(*(landmarks[1] - landmarks[0])))
     for wanted_px in (px for px in EYES_PX if px <= eyes_px):
         small = _scaled(image_bgr, wanted_px / eyes_px)
         middle = landmarks.mean(axis=0) * (wanted_px / eyes_px)
         for reduction in REDUCTIONS:
-            found = pack.detector.detect(_scaled(small, reduction), 0.5).landmarks / np.float32(reduction)
-            away = np.linalg.norm(found.mean(axis=1) - middle, axis=1)
-            seen = len(found) and away.min() < wanted_px
-            crop_bgr = align_crop(small, found[int(np.argmin(away))]) if seen else None
-            cosines = None if crop_bgr is None else references @ pack.embedder.embed(crop_bgr[None])[0]
-            rows.setdefault((wanted_px, reduction), []).append(cosines)
+            reduced_bgr = _scaled(small, reduction)
+            scale_xy = small.shape[1] / reduced_bgr.shape[1], small.shape[0] / reduced_bgr.shape[0]
+            coarse = pack.detector.detect(reduced_bgr, 0.5).scaled(scale_xy)
+            ways = {False: coarse}
+            if reduction < 1:
+                ways[True], _ = look_closer(small, coarse, scale_xy, pack.detector)
+            away = np.linalg.norm(coarse.landmarks.mean(axis=1) - middle, axis=1)
+            seen = len(coarse) and away.min() < wanted_px
+            for again, found in ways.items():
+                crop_bgr = align_crop(small, found.landmarks[int(np.argmin(away))]) if seen else None
+                cosines = None if crop_bgr is None else references @ pack.embedder.embed(crop_bgr[None])[0]
+                rows.setdefault((wanted_px, reduction, again), []).append(cosines)
 
 
 def _scaled(image_bgr: BgrImage, factor: float) -> BgrImage:
@@ -72,17 +84,25 @@ def _scaled(image_bgr: BgrImage, factor: float) -> BgrImage:
     return np.asarray(scaled, dtype=np.uint8)
 
 
-def _print_reduction(key: tuple[float, float], cosines: Sequence[FloatArray | None], reject: float) -> dict[str, Any]:
+def _print_reduction(
+    key: tuple[float, float, bool], cosines: Sequence[FloatArray | None], reject: float
+) -> dict[str, Any]:
     seen = [c for c in cosines if c is not None]
-    row: dict[str, Any] = {"eyes_px": key[0], "found_on": round(key[1], 3), "faces": len(cosines), "seen": len(seen)}
+    row: dict[str, Any] = {
+        "eyes_px": key[0],
+        "found_on": round(key[1], 3),
+        "again": key[2],
+        "faces": len(cosines),
+        "seen": len(seen),
+    }
     if seen:
         mated = np.concatenate(seen)
         row["median"] = round(float(np.median(mated)), 3)
         row["under_reject"] = round(float(np.mean(mated < reject)), 4)
         row["best_under_reject"] = round(float(np.mean([c.max() < reject for c in seen])), 4)
         print(
-            f"{key[0]:7.0f} px  1/{1 / key[1]:.0f}      {len(seen):3}/{len(cosines):<3}  {row['median']:.2f}  "
-            f"{row['under_reject']:12.1%}  {row['best_under_reject']:17.1%}"
+            f"{key[0]:7.0f} px  1/{1 / key[1]:.0f} {'again' if key[2] else '':5}  {len(seen):3}/{len(cosines):<3}  "
+            f"{row['median']:.2f}  {row['under_reject']:12.1%}  {row['best_under_reject']:17.1%}"
         )
     return row
 

@@ -10,6 +10,7 @@ import numpy as np
 from renzheng.contracts.check import SampleQuality
 from renzheng.contracts.reasons import Reason
 from vision.align import align_crop, portrait
+from vision.closer import look_closer
 from vision.pack import VisionPack
 from vision.photo import enlarge_if_tight
 from vision.quality import assess
@@ -72,11 +73,13 @@ def face_of_photo(image_bgr: BgrImage, pack: VisionPack, *, gate: bool = True) -
 
 
 def _detect(image_bgr: BgrImage, pack: VisionPack) -> Detections:
-    """Faces of the photo, found in a reduced copy if any is found there."""
+    """Faces of the photo, found in a reduced copy if any is found there; scores are those that the gate is to judge."""
     reduced_bgr, factor = _reduce(image_bgr, DETECT_SIDE_PX)
     found = pack.detector.detect(reduced_bgr, ENROLMENT_MIN_SCORE)
     if len(found) or factor >= 1:
-        return found.scaled((image_bgr.shape[1] / reduced_bgr.shape[1], image_bgr.shape[0] / reduced_bgr.shape[0]))
+        scale_xy = image_bgr.shape[1] / reduced_bgr.shape[1], image_bgr.shape[0] / reduced_bgr.shape[0]
+        placed, gate_scores = look_closer(image_bgr, found.scaled(scale_xy), scale_xy, pack.detector)
+        return Detections(placed.boxes_xyxy, gate_scores, placed.landmarks)
     return pack.detector.detect(image_bgr, ENROLMENT_MIN_SCORE)
 
 

@@ -36,7 +36,7 @@ class Component:
 
 
 COMPONENTS: tuple[Component, ...] = (
-    Component("InterEyeDistance", "inter_eye_distance_px", 24.0, 36.0, Reason.FACE_TOO_SMALL),
+    Component("InterEyeDistance", "inter_eye_distance_px", 16.0, 28.0, Reason.FACE_TOO_SMALL),
     Component("HeadPoseYaw", "yaw_deg", 45.0, 15.0, Reason.HEAD_TURNED),
     Component("HeadPosePitch", "pitch_deg", 30.0, 15.0, Reason.HEAD_TURNED),
     Component("HeadPoseRoll", "roll_deg", 16.0, 8.0, Reason.HEAD_TILTED),

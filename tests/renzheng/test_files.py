@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from renzheng.errors import StorageFull
-from renzheng.files import atomic_path, sha256_file, storage_errors, write_atomic
+from renzheng.files import atomic_path, is_part, make_private, sha256_file, storage_errors, write_atomic
 
 
 @pytest.fixture
@@ -69,6 +70,49 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tiny_disk: Path) -> None:
     assert path.read_bytes() == b"old"
     assert names(tiny_disk) == ["clip.mp4"]
     write_atomic(path, bytes(10_000))  # the room of the failed attempt is free again
+
+
+def test_a_durable_file_is_on_the_disk_before_its_name_and_its_name_before_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+
+    def note(handle: int) -> None:
+        folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        steps.append(f"{'folder' if folder else 'file'}, {'named' if (tmp_path / 'file').exists() else 'not named'}")
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_atomic(tmp_path / "file", b"data", durable=False)
+    assert steps == []
+    (tmp_path / "file").unlink()
+    write_atomic(tmp_path / "file", b"data")
+    assert steps == ["file, not named", "folder, named"]
+
+
+def test_a_disk_that_cannot_sync_folders_is_good_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not here")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_atomic(tmp_path / "file", b"data")
+    assert (tmp_path / "file").read_bytes() == b"data"
+
+
+def test_private_folders_are_made_for_their_owner_and_others_left_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o755)
+    make_private(tmp_path / "there" / "a" / "b")
+    make_private(tmp_path / "there")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("there", "there/a", "there/a/b")]
+    assert modes == [0o755, 0o700, 0o700]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [(".S1.42.part.mp4", True), (".S1.x.42.part", True), ("S1.42.part.mp4", False), (".S1.part.mp4", False)],
+)
+def test_temporary_files_are_known_by_their_names(name: str, is_one: bool) -> None:
+    assert is_part(name) is is_one
 
 
 def test_other_errors_of_the_disk_pass_unchanged(tmp_path: Path) -> None:

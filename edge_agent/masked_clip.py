@@ -100,7 +100,7 @@ def _encode(container: OutputContainer, first: _Shown, others: Iterator[_Shown],
     for time_s, shown_s, picture_bgr in _chained(first, others):
         ticks = max(round((time_s - first[0]) / _TIME_BASE), last_ticks + 1)
         frame = VideoFrame.from_ndarray(_fitted(picture_bgr, width, height), format="bgr24")
-        frame.pts, frame.time_base = ticks, _TIME_BASE
+        frame.pts, frame.time_base, frame.duration = ticks, _TIME_BASE, round(shown_s / _TIME_BASE)
         container.mux(stream.encode(frame))
         last_ticks, end_s = ticks, time_s + shown_s
     container.mux(stream.encode(None))

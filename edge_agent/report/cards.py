@@ -21,7 +21,7 @@ SCALE = Axis(-0.2, 1.0)
 _MASKED = frozenset({"certno", "mdtrt_cert_no", "card_sn"})
 _NAMES_THE_CASE = frozenset({"psn_no", "setl_id"})
 _IDENTITY_NUMBER = r"(?<!\d)\d{17}[\dXxＸｘ](?![\dXxＸｘ])"
-_MOBILE_NUMBER = r"(?<!\d)1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)"
+_MOBILE_NUMBER = r"(?<!\d)(?:(?:\+|00)?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)"
 _TELLTALE = re.compile(f"{_IDENTITY_NUMBER}|{_MOBILE_NUMBER}")
 """What looks like an 18-character identity number (GB 11643) or a mainland mobile number."""
 _ROLE_ORDER = (

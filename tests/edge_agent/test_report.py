@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from edge_agent.report import RecordingFact, RefusedPhoto, ReportFacts, write_report
-from edge_agent.report.cards import best_samples, clip_link, masked, score_scale
+from edge_agent.report.cards import best_samples, clip_link, masked, score_scale, shown_value
 from edge_agent.report.geometry import Axis, lanes, merged
 from edge_agent.report.timeline import days
 from renzheng.contracts import IdentityCheck, PackReference, Reason, TrackRole, Verdict
@@ -278,6 +278,26 @@ def test_the_scale_runs_from_minus_a_fifth_to_one() -> None:
     assert (scale.reject, scale.accept, scale.few, scale.pin) == ("37.50%", "46.92%", "55.25%", "50.00%")
     assert score_scale(a_check(score=-0.9)).pin == "0.00%"
     assert score_scale(a_check(score=None)).pin is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("CertNo", "AB123456", "A******6"),
+        (" MDTRT_CERT_NO ", "AB123456", "A******6"),
+        ("备注", "身份证11010519491231002X，代买", "身份证1101**********002X，代买"),
+        ("id", "11010519491231002x", "1101**********002x"),
+        ("note", "tel. 13800138000 or 138-0013-8001", "tel. 1*********0 or 138-*****8001"),
+        ("phone", "+8613912345678", "+861******5678"),
+        ("invono", "033001900104", "033001900104"),
+        ("medfee_sumamt", "12800.00", "12800.00"),
+        ("psn_no", "11010519491231002X", "11010519491231002X"),
+        ("SETL_ID", "110105194912310021", "110105194912310021"),
+        ("mdtrt_id", "1101051949123100212", "1101051949123100212"),
+    ],
+)
+def test_numbers_of_people_are_covered_whatever_their_column_is_called(name: str, value: str, shown: str) -> None:
+    assert shown_value(name, value) == shown
 
 
 def test_secret_numbers_are_masked() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -13,16 +15,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import av
+import cv2
 import pytest
 
+from edge_agent import audit_counter
 from edge_agent.audit import AuditResult, run_audit
+from edge_agent.audit_counter import AuditCounter
 from edge_agent.audit_inputs import AuditOptions
 from edge_agent.audit_journal import JOURNAL_NAME
 from edge_agent.check_table import read_checks_jsonl
+from edge_agent.counter import CheckedSwipe, check_swipe
+from edge_agent.recorded import RecordedTimeline
 from renzheng.cli import run
 from renzheng.clock import local_text
-from renzheng.contracts import FLAGGED, IdentityCheck, Reason, Verdict
+from renzheng.contracts import FLAGGED, IdentityCheck, Reason, Swipe, TrackRole, Verdict
 from renzheng.errors import BadInput, StorageFull
 from renzheng.files import sha256_file
 from tests.edge_agent.scene_clip import CLIP_NAME, START, Act, Coding, blurred, compose, middles
@@ -170,10 +179,25 @@ def test_clips_have_the_digests_their_checks_say(day: AuditOptions, done: AuditR
         assert check.clip.source == (CLIP_NAME,)
 
 
-def test_every_sample_keeps_its_picture(day: AuditOptions, done: AuditResult) -> None:
-    samples = [sample for check in done.checks for sample in check.samples]
-    assert samples
-    assert all(sample.crop and (day.out / sample.crop).is_file() for sample in samples)
+def test_only_faces_that_the_verdict_rests_on_keep_their_picture(day: AuditOptions, done: AuditResult) -> None:
+    kept: set[Path] = set()
+    for check in done.checks:
+        found = check.verdict in (Verdict.MATCH, Verdict.PROXY_MATCH)
+        roles = {track.track: track.role for track in check.tracks}
+        for sample in check.samples:
+            role = roles[sample.track]
+            wanted = role in (TrackRole.HOLDER, TrackRole.AGENT) if found else role is not TrackRole.OUTSIDE
+            assert (sample.crop is not None) == wanted, (check.swipe_id, role)
+            kept |= {day.out / sample.crop} if sample.crop else set()
+    faces = {path for path in (day.out / "faces").rglob("*.jpg") if path.parent.name != "enrolled"}
+    assert kept == faces
+    assert any(sample.crop is None for sample in by_id(done)["S2"].samples)
+
+
+def test_nobody_but_the_owner_enters_the_output(day: AuditOptions, done: AuditResult) -> None:
+    folders = [day.out, *(path for path in day.out.rglob("*") if path.is_dir())]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+    assert not list(day.out.rglob(".*"))
 
 
 def test_refused_photos_show_up_in_the_report(day: AuditOptions, done: AuditResult) -> None:
@@ -308,6 +332,101 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
     yield sized
     subprocess.run(["umount", str(place)], check=False, capture_output=True)
+
+
+# --- an error in one swipe, and a private zone ----------------------------------------------------------------------
+
+
+def stop_on(monkeypatch: pytest.MonkeyPatch, psn_no: str, error: Exception) -> None:
+    """Have the check of one person's swipe stopped by an error."""
+
+    def check(swipe: Swipe, *more: Any) -> CheckedSwipe:
+        if swipe.psn_no == psn_no:
+            raise error
+        return check_swipe(swipe, *more)
+
+    monkeypatch.setattr(audit_counter, "check_swipe", check)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("odd"), OSError(errno.EIO, "broken"), av.error.InvalidDataError(1, "bad")]
+)
+def test_an_error_in_one_swipe_makes_that_one_not_assessable_and_the_audit_goes_on(
+    day: AuditOptions, tmp_path: Path, done: AuditResult, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    options = fewer(day, tmp_path, "S1", "S2")
+    stop_on(monkeypatch, "sheldon", error)
+    result = run_audit(options)
+    assert by_id(result)["S1"] == by_id(done)["S1"]
+    stopped = by_id(result)["S2"]
+    assert (stopped.verdict, stopped.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.UNREADABLE,))
+    assert any(w.startswith("S2: not assessable") and type(error).__name__ in w for w in result.warnings)
+    assert run(["explain", str(options.out / "checks.jsonl"), "S2"]) == 0
+    monkeypatch.undo()
+    again = run_audit(options)
+    assert again.resumed == 1
+    assert by_id(again)["S2"] == by_id(done)["S2"]
+
+
+def test_faces_written_before_an_error_do_not_stay_behind(
+    day: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("no still")
+
+    monkeypatch.setattr(AuditCounter, "_with_still", broken)
+    options = fewer(day, tmp_path, "S3")
+    assert run_audit(options).checks[0].reasons == (Reason.UNREADABLE,)
+    assert [path.name for path in (options.out / "faces").rglob("*.jpg")] == ["howard.jpg"]
+
+
+def test_an_error_that_says_the_disk_is_full_stops_the_audit(
+    day: AuditOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_on(monkeypatch, "sheldon", OSError(errno.ENOSPC, "full"))
+    with pytest.raises(StorageFull):
+        run_audit(fewer(day, tmp_path, "S2"))
+
+
+def test_a_clip_that_cannot_be_cut_costs_the_clip_and_not_the_verdict(
+    day: AuditOptions, tmp_path: Path, done: AuditResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(RecordedTimeline, "cut", broken)
+    result = run_audit(fewer(day, tmp_path, "S2"))
+    assert (result.checks[0].verdict, result.checks[0].clip) == (Verdict.MATCH, None)
+    assert any(w.startswith("S2: no clip: OSError") for w in result.warnings)
+
+
+def test_what_a_private_zone_hides_is_in_no_clip_face_or_still(
+    day: AuditOptions, done: AuditResult, tmp_path: Path
+) -> None:
+    zones = tmp_path / "zones.toml"
+    zones.write_text(
+        '[[zone]]\nkind = "private"\nname = "toilet"\npolygon = [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]\n'
+    )
+    options = replace(fewer(day, tmp_path, "S3"), zones=zones)
+    check = run_audit(options).checks[0]
+    assert check.clip is not None
+    assert check.clip.masked
+    assert not any(other.clip.masked for other in done.checks if other.clip)
+    assert sha256_file(options.out / check.clip.path) == check.clip.sha256
+    assert abs((check.clip.start - check.window_start).total_seconds()) < 0.11
+    assert abs((check.clip.end - check.window_end).total_seconds()) < 0.11
+    with av.open(str(options.out / check.clip.path)) as container:
+        shown = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
+    assert len(shown) in (60, 61)
+    assert max(int(picture[:, 490:].max()) for picture in shown) <= 4
+    assert min(float(picture[:, :470].mean()) for picture in shown) > 40
+    for sample in check.samples:
+        assert sample.box_xyxy[0] < 480
+    assert check.samples
+    assert check.still
+    still = cv2.imread(str(options.out / check.still))
+    assert still is not None
+    assert float(still[:, still.shape[1] * 52 // 100 :].mean()) < 2
 
 
 # --- other recordings ------------------------------------------------------------------------------------------------

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import av
+import onnxruntime
 import pytest
 
+from edge_agent import audit_inputs
 from edge_agent.audit_inputs import AuditOptions, read_inputs
+from models.pack import load_pack
 from renzheng.errors import BadInput
+from renzheng.settings import Settings
 from tests.edge_agent.numbered_video import Recipe, write_video
 
 HEADER = "setl_id,psn_no,fixmedins_code,terminal_id,setl_time\n"
@@ -74,6 +79,34 @@ def test_photos_of_people_without_swipes_make_no_other_audit(options: AuditOptio
     assert read_inputs(options).digest == before
     (options.gallery / "anna" / "2.jpg").write_bytes(b"more")
     assert read_inputs(options).digest != before
+
+
+def test_a_bad_row_of_the_agents_stops_the_audit_even_when_bad_rows_may_be_skipped(
+    options: AuditOptions, tmp_path: Path
+) -> None:
+    agents = tmp_path / "agents.csv"
+    agents.write_text("psn_no,agent_psn_no,valid_from,valid_to\nanna,carl,2026-01-32,\n")
+    with pytest.raises(BadInput, match=r"line 2, valid_from.*\n.*approved agent would count as a stranger"):
+        read_inputs(replace(options, agents=agents, skip_bad_rows=True))
+
+
+def test_other_networks_or_another_engine_make_another_audit(
+    options: AuditOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = load_pack()
+    seen = {read_inputs(options).digest}
+    for part in ("detector_sha256", "embedder_sha256"):
+        other = replace(pack, **{part: "0" * 64})
+        monkeypatch.setattr(audit_inputs, "load_pack", lambda _name, other=other: other)
+        seen.add(read_inputs(options).digest)
+    monkeypatch.undo()
+    for module in (av, onnxruntime):
+        monkeypatch.setattr(module, "__version__", "0.0.1")
+        seen.add(read_inputs(options).digest)
+        monkeypatch.undo()
+    monkeypatch.setattr(audit_inputs, "settings", lambda: Settings(provider="openvino"))
+    seen.add(read_inputs(options).digest)
+    assert len(seen) == 6
 
 
 def test_photos_of_an_agent_of_a_holder_count(options: AuditOptions, tmp_path: Path) -> None:

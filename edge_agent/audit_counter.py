@@ -13,6 +13,7 @@ from calibration.sets import load_set
 from calibration.zones import read_zones
 from edge_agent.audit_files import clip_of, crop_of, enrolled_portrait, remove_files_of, still_of
 from edge_agent.audit_journal import Finished
+from edge_agent.clip import what_a_clip_lacks
 from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, stopped_check
 from edge_agent.footage import TimeWindow
 from edge_agent.people_folder import PeopleFolder
@@ -120,7 +121,7 @@ class AuditCounter:
         check = self._with_still(self._with_crops(checked), checked.still_bgr)
         try:
             with storage_errors(self.plan.out):
-                return self._with_clip(check), ()
+                return self._with_clip(check)
         except ONE_SWIPES_ERRORS as error:
             return check, (f"{swipe.setl_id}: no clip: {_told(error)}",)
 
@@ -151,18 +152,18 @@ class AuditCounter:
         _write_jpeg(self.plan.out / still, still_bgr)
         return check.model_copy(update={"still": still.as_posix()})
 
-    def _with_clip(self, check: IdentityCheck) -> IdentityCheck:
+    def _with_clip(self, check: IdentityCheck) -> tuple[IdentityCheck, tuple[str, ...]]:
         """Cut the window from the recordings, where the policy asks for it and footage is there: by stream copy, or
-        encoded again where the camera sees a private zone."""
+        encoded again where the camera sees a private zone. Also says what of the footage the clip does not show."""
         wanted = self.plan.clips == "all" or (self.plan.clips == "flagged" and check.verdict in FLAGGED)
         path = clip_of(check.swipe_id)
         window = TimeWindow(to_seconds(check.window_start), to_seconds(check.window_end))
         if not wanted:
-            return check
+            return check, ()
         make_private(self.plan.out / path.parent)
         cut = self.footage.cut(window, self.plan.out / path, self.private)
         if cut is None:
-            return check
+            return check, ()
         clip = ClipReference(
             path=path.as_posix(),
             sha256=sha256_file(cut.path),
@@ -171,7 +172,8 @@ class AuditCounter:
             source=cut.sources,
             masked=bool(self.private),
         )
-        return check.model_copy(update={"clip": clip})
+        lack = what_a_clip_lacks(self.footage, window, cut)
+        return check.model_copy(update={"clip": clip}), (f"{check.swipe_id}: {lack}",) if lack else ()
 
 
 def _write_jpeg(path: Path, image_bgr: BgrImage) -> None:

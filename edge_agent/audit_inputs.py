@@ -14,13 +14,15 @@ from edge_agent.audit_counter import ClipPolicy, CounterPlan
 from edge_agent.audit_journal import digest_of
 from edge_agent.counter import AFTER_S, BEFORE_S
 from edge_agent.people_folder import PeopleFolder
-from edge_agent.recording_probe import RecordedFile, find_recordings
+from edge_agent.recording_probe import FoundRecordings, RecordedFile, find_recordings
 from edge_agent.tables import AgentTable, SwipeTable, read_agents, read_swipes
 from models.pack import DEFAULT_PACK, load_pack
 from renzheng.contracts import Swipe
 from renzheng.errors import BadInput
 from renzheng.settings import settings
 from vision.zones import ZoneKind
+
+OVERLAPS_SHOWN_MAX = 20
 
 
 @dataclass(frozen=True)
@@ -125,19 +127,31 @@ def _at_this_counter(swipes: Sequence[Swipe], terminals: Sequence[str]) -> tuple
 
 def _recordings(options: AuditOptions) -> tuple[tuple[RecordedFile, ...], tuple[str, ...]]:
     """The recordings to look at, and what was wrong with those left out. Raises :class:`BadInput` that lists every
-    bad one, unless they may be left out and one is left."""
+    bad one, unless they may be left out and one is left; files that overlap are never left out, since nobody knows
+    which of them is wrong."""
     found = find_recordings(options.recordings, options.recording_start)
     wrong = tuple(map(str, found.bad))
-    if wrong and not (options.skip_bad_recordings and found.recordings):
-        raise BadInput(wrong[0] if len(options.recordings) == 1 else _all_bad(wrong, found.recordings))
+    if found.overlaps or (wrong and not (options.skip_bad_recordings and found.recordings)):
+        raise BadInput(wrong[0] if len(options.recordings) == 1 else _all_bad(found))
     return found.recordings, tuple(f"left out: {message}" for message in wrong)
 
 
-def _all_bad(wrong: Sequence[str], usable: Sequence[RecordedFile]) -> str:
-    advice = "Put them right, or go on without them with --skip-bad-recordings." if usable else "No recording is left."
-    return (
-        "\n  ".join((f"{len(wrong)} of {len(wrong) + len(usable)} recordings cannot be used:", *wrong)) + f"\n{advice}"
-    )
+def _all_bad(found: FoundRecordings) -> str:
+    wrong, overlaps = list(map(str, found.bad)), list(map(str, found.overlaps[:OVERLAPS_SHOWN_MAX]))
+    if more := len(found.overlaps) - len(overlaps):
+        overlaps.append(f"and {more} more")
+    lines = []
+    if wrong:
+        heading = f"{len(wrong)} of {len(wrong) + len(found.recordings)} recordings cannot be used:"
+        lines.append("\n  ".join((heading, *wrong)))
+    if overlaps:
+        lines.append("\n  ".join(("recordings of one camera overlap:", *overlaps)))
+        lines.append("Give the recordings of one camera, each once and with its true beginning.")
+    elif found.recordings:
+        lines.append("Put them right, or go on without them with --skip-bad-recordings.")
+    else:
+        lines.append("No recording is left.")
+    return "\n".join(lines)
 
 
 def _no_staff_known(plan: CounterPlan) -> tuple[str, ...]:

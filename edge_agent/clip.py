@@ -14,13 +14,15 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from edge_agent.footage import Cut, TimeWindow
+from edge_agent.footage import Cut, Footage, TimeWindow
 from edge_agent.recording_probe import RecordedFile, packet_pts
 from edge_agent.recording_reader import Gop, GopMap, Reader, ReaderPool
+from renzheng.clock import from_seconds, local_text
 from renzheng.errors import BadInput
 from renzheng.files import atomic_path
 
 _CLIP_TIME_BASE = Fraction(1, 90_000)
+_UNSHOWN_WORTH_TELLING_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,24 @@ def write_clip(pool: ReaderPool, parts: Sequence[ClipPart], path: Path) -> Cut |
     with atomic_path(path) as written:
         end_s = _write(pool, pieces, written)
     return Cut(path, pieces[0].start_s, end_s, tuple(piece.source.name for piece in pieces))
+
+
+def what_a_clip_lacks(footage: Footage, window: TimeWindow, cut: Cut) -> str:
+    """Says that a clip shows less than is recorded of its window; empty when it shows all of it."""
+    unshown_s, left_out = 0.0, set()
+    for stretch in footage.stretches(window):
+        start_s, end_s = max(stretch.start_s, window.start_s), min(stretch.end_s, window.end_s)
+        shown_s = min(end_s, cut.end_s) - max(start_s, cut.start_s)
+        if stretch.source not in cut.sources:
+            left_out.add(stretch.source)
+            shown_s = 0.0
+        unshown_s += end_s - start_s - max(0.0, shown_s)
+    if unshown_s <= _UNSHOWN_WORTH_TELLING_S:
+        return ""
+    moments = (max(cut.start_s, window.start_s), min(cut.end_s, window.end_s))
+    start, end = (local_text(from_seconds(moment_s), milliseconds=True) for moment_s in moments)
+    without = f"; {', '.join(sorted(left_out))} could not be joined to it" if left_out else ""
+    return f"the clip shows only {start} to {end}, {unshown_s:.1f} s less than is recorded of the window{without}"
 
 
 def _alike(pool: ReaderPool, parts: Sequence[ClipPart]) -> list[ClipPart]:

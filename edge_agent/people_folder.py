@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from renzheng.errors import BadInput
@@ -12,8 +14,9 @@ PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 class PeopleFolder:
     """The people a folder has photos of, as it was when it was opened.
 
-    A person number is looked up among the names that were listed and never joined to a path, so no number, whatever
-    it contains, leads out of the folder. Links that lead out of it and hidden files are passed over.
+    A person number is looked up among the names that were listed and joined to a path only when it is one of them, so
+    no number, whatever it contains, leads out of the folder. Links that lead out of it and hidden files are passed
+    over.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -21,9 +24,7 @@ class PeopleFolder:
         self.folder = folder
         try:
             self._root = folder.resolve(strict=True)
-            self._persons = {
-                _readable(entry): entry for entry in folder.iterdir() if self._inside(entry) and entry.is_dir()
-            }
+            self._persons = {_readable(folder, entry.name) for entry in self._inside(folder) if entry.is_dir()}
         except FileNotFoundError as error:
             raise BadInput(f"{folder}: no such folder; expected one folder per person number in it") from error
         except NotADirectoryError as error:
@@ -40,31 +41,39 @@ class PeopleFolder:
 
     def photos(self, psn_no: str) -> tuple[Path, ...]:
         """The person's photos sorted by name; none for a number without folder."""
-        folder = self._persons.get(psn_no)
-        if folder is None:
+        if psn_no not in self._persons:
             return ()
+        folder = self.folder / psn_no
         try:
-            return tuple(sorted(entry for entry in folder.iterdir() if self._is_photo(entry)))
+            return tuple(sorted(folder / entry.name for entry in self._inside(folder) if _is_photo(entry)))
         except OSError as error:
             raise BadInput(f"{folder}: cannot be listed: {error.strerror}") from error
 
-    def _is_photo(self, entry: Path) -> bool:
-        return entry.suffix.lower() in PHOTO_SUFFIXES and self._inside(entry) and entry.is_file()
+    def _inside(self, folder: Path) -> Iterator[os.DirEntry[str]]:
+        """What lies in a folder and is neither hidden nor a link that leads out of the root (or round in a circle).
 
-    def _inside(self, entry: Path) -> bool:
-        """Not hidden, and not a link out of the folder (or round in a circle)."""
-        if entry.name.startswith("."):
-            return False
+        Only links are resolved: whatever else is listed in a folder lies in it, and a folder may have 100,000 entries.
+        """
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and not (entry.is_symlink() and self._leads_out(entry)):
+                    yield entry
+
+    def _leads_out(self, link: os.DirEntry[str]) -> bool:
         try:
-            return entry.resolve().is_relative_to(self._root)
+            return not Path(link.path).resolve(strict=True).is_relative_to(self._root)
         except (OSError, RuntimeError):
-            return False
+            return True
 
 
-def _readable(entry: Path) -> str:
+def _is_photo(entry: os.DirEntry[str]) -> bool:
+    return Path(entry.name).suffix.lower() in PHOTO_SUFFIXES and entry.is_file()
+
+
+def _readable(folder: Path, name: str) -> str:
     """The name, which ends up in checks and so must be text."""
     try:
-        entry.name.encode("utf-8")
+        name.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadInput(f"{entry.parent}: a folder's name is not UTF-8 text: {entry.name!r}") from error
-    return entry.name
+        raise BadInput(f"{folder}: a folder's name is not UTF-8 text: {name!r}") from error
+    return name

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -14,22 +12,37 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from renzheng.clock import SHANGHAI, to_seconds
+from edge_agent.recording_extent import (
+    claimed_duration_s,
+    first_pts,
+    packet_pts,
+    packets_to_end,
+    real_duration_s,
+    refuse_restarts,
+)
+from edge_agent.recording_names import start_in_name
+from renzheng.clock import from_seconds, local_text, to_seconds
 from renzheng.errors import BadInput
+
+__all__ = [
+    "FoundRecordings", "RecordedFile", "find_recordings", "open_container", "open_recording", "open_recordings",
+    "packet_pts", "packets_to_end", "video_stream",
+]  # fmt: skip
 
 _CONTAINERS = "mov,mp4,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,mxf,dhav,ivf,nut,3gp"
 """Formats that carry time stamps and can be sought in; play lists, pictures and subtitles are not footage."""
 
-_NAME_TIME = re.compile(
-    r"(?<!\d)(?P<year>20\d\d)[-_.]?(?P<month>\d\d)[-_.]?(?P<day>\d\d)[-_. T]?"
-    r"(?P<hour>\d\d)[-_.:]?(?P<minute>\d\d)[-_.:]?(?P<second>\d\d)(?!\d)(?P<zone>Z|[+-]\d\d:?\d\d(?!\d))?"
-)
+TOLERATED_OVERLAP_S = 5.0
+"""Recorders begin a file a little before they end the one before it, and names are rounded to seconds."""
+
 _EARLIEST_CREATION = datetime(2000, 1, 1, tzinfo=UTC)
-_INDEX_SLACK_S = 2.0
+_CREATION_REMARK = (
+    "was taken to begin at its creation_time, {}; some recorders write the time of closing or exporting there: compare "
+    "it with the clock in the picture"
+)
 _WORTH_A_REMARK_S = 0.5
 _FALLBACK_FRAME_S = 0.04
 _ROUNDING_TICKS = 0.1
@@ -69,9 +82,16 @@ class RecordedFile:
         """The presentation timestamp at or just before a time."""
         return self.origin_pts + math.floor((time_s - self.start_s) / float(self.time_base) + _ROUNDING_TICKS)
 
-    def moved_to(self, start_s: float) -> RecordedFile:
-        """The same recording beginning at another time."""
-        return replace(self, start_s=start_s, end_s=start_s + self.duration_s, start_from="given")
+    def following(self, before: RecordedFile) -> RecordedFile:
+        """The same recording beginning where another one ends."""
+        remark = f"has no time of its own and was taken to begin where {before.path.name} ends"
+        return replace(
+            self,
+            start_s=before.end_s,
+            end_s=before.end_s + self.duration_s,
+            start_from="follows",
+            remarks=(*self.remarks, remark),
+        )
 
 
 def open_container(path: Path) -> InputContainer:
@@ -97,23 +117,6 @@ def video_stream(path: Path, container: InputContainer) -> VideoStream:
     return stream
 
 
-def packet_pts(packet: Packet[VideoStream]) -> int | None:
-    """Presentation timestamp, or decoding timestamp in containers that have no other (AVI)."""
-    return packet.pts if packet.pts is not None else packet.dts
-
-
-def packets_to_end(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """Packets with data up to the end of what can be read; a truncated file simply ends."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, FFmpegError):
-            return
-        if packet.size:
-            yield packet
-
-
 def open_recording(path: Path, start: datetime | None = None) -> RecordedFile:
     """Probe one recording; nothing is decoded.
 
@@ -122,35 +125,43 @@ def open_recording(path: Path, start: datetime | None = None) -> RecordedFile:
     ``creation_time``. A truncated MPEG-TS, MKV or fragmented MP4 is used as far as it goes.
 
     Raises :class:`BadInput` for a file that is missing, empty, not video, sound only, of an unsupported codec, cut off
-    before its index was written, or of unknown start.
+    before its index was written, with time stamps that start again, or of unknown start.
     """
     recording = _probed(path, start)
     if recording.start_from == "unknown":
-        raise BadInput(
-            f"{path}: when does it begin? Give --recording-start, name it like 20260501T090000+0800{path.suffix}, "
-            "or keep the container's creation_time"
-        )
+        raise _unknown_start(path)
     return recording
+
+
+def _unknown_start(path: Path) -> BadInput:
+    """Says that nobody knows when a recording begins, and how to tell."""
+    return BadInput(
+        f"{path}: when does it begin? Give --recording-start, name it like 20260501T090000+0800{path.suffix}, "
+        "or keep the container's creation_time"
+    )
+
+
+@dataclass(frozen=True)
+class FoundRecordings:
+    """The recordings that can be used, why the others cannot, and which of the usable ones contradict each other."""
+
+    recordings: tuple[RecordedFile, ...]
+    bad: tuple[BadInput, ...] = ()
+    overlaps: tuple[BadInput, ...] = ()
 
 
 def open_recordings(paths: Sequence[Path], start: datetime | None = None) -> list[RecordedFile]:
     """Probe several recordings that form one timeline.
 
     ``start`` is the beginning of the first one. A later file begins at the time of its own name or container, and one
-    that has neither follows on where the file before it ends. Raises :class:`BadInput` as :func:`open_recording` does.
+    that has neither follows on where the file before it ends. Raises :class:`BadInput` as
+    :func:`open_recording` does, and for files that overlap by more than
+    ``TOLERATED_OVERLAP_S``.
     """
     found = find_recordings(paths, start)
-    if found.bad:
-        raise found.bad[0]
+    for error in (*found.bad, *found.overlaps):
+        raise error
     return list(found.recordings)
-
-
-@dataclass(frozen=True)
-class FoundRecordings:
-    """The recordings that can be used, and why the others cannot."""
-
-    recordings: tuple[RecordedFile, ...]
-    bad: tuple[BadInput, ...] = ()
 
 
 def find_recordings(paths: Sequence[Path], start: datetime | None = None) -> FoundRecordings:
@@ -161,55 +172,64 @@ def find_recordings(paths: Sequence[Path], start: datetime | None = None) -> Fou
     """
     recordings: list[RecordedFile] = []
     bad: list[BadInput] = []
-    ended_s: float | None = None
+    before: RecordedFile | BadInput | None = None
+    for probed in _probe_each(paths, start):
+        before = _in_turn(probed, before)
+        if isinstance(before, BadInput):
+            bad.append(before)
+        else:
+            recordings.append(before)
+    return FoundRecordings(tuple(recordings), tuple(bad), _overlaps(recordings))
+
+
+def _probe_each(paths: Sequence[Path], start: datetime | None) -> Iterator[RecordedFile | BadInput]:
+    """Every file probed by itself, in the order given; ``start`` is that of the first."""
     for number, path in enumerate(paths):
         try:
-            recording = _in_turn(
-                path, start if number == 0 else None, ended_s, after_bad=bool(number) and ended_s is None
-            )
+            yield _probed(path, start if number == 0 else None)
         except BadInput as error:
-            bad.append(error)
-            ended_s = None
-            continue
-        recordings.append(recording)
-        ended_s = recording.end_s
-    return FoundRecordings(tuple(recordings), tuple(bad))
+            yield error
 
 
-def _in_turn(path: Path, start: datetime | None, ended_s: float | None, *, after_bad: bool) -> RecordedFile:
-    """One recording of several; ``ended_s`` is where the one before it ended, if that is known."""
-    recording = _probed(path, start)
-    if recording.start_from != "unknown":
-        return recording
-    if after_bad:
-        raise BadInput(
-            f"{path}: when does it begin? It has no time of its own and follows a recording that cannot be used; "
-            f"name it like 20260501T090000+0800{path.suffix}"
+def _in_turn(probed: RecordedFile | BadInput, before: RecordedFile | BadInput | None) -> RecordedFile | BadInput:
+    """One recording of several, on the timeline if the one before it tells where."""
+    if isinstance(probed, BadInput) or probed.start_from != "unknown":
+        return probed
+    if before is None:
+        return _unknown_start(probed.path)
+    if isinstance(before, BadInput):
+        return BadInput(
+            f"{probed.path}: when does it begin? It has no time of its own and follows a recording that cannot be used;"
+            f" name it like 20260501T090000+0800{probed.path.suffix}"
         )
-    return open_recording(path, start) if ended_s is None else recording.moved_to(ended_s)
+    return probed.following(before)
 
 
-def time_in_name(name: str) -> datetime | None:
-    """The time a file's name tells, aware; ``None`` when it tells none."""
-    found = _NAME_TIME.search(name)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second = (
-        int(found[part]) for part in ("year", "month", "day", "hour", "minute", "second")
+def _overlaps(recordings: Sequence[RecordedFile]) -> tuple[BadInput, ...]:
+    """For each recording that begins well before an earlier one ends, what is wrong."""
+    found = []
+    longest: RecordedFile | None = None
+    for recording in sorted(recordings, key=lambda r: (r.start_s, r.end_s, str(r.path))):
+        if longest is not None and min(recording.end_s, longest.end_s) - recording.start_s > TOLERATED_OVERLAP_S:
+            found.append(_overlap(longest, recording))
+        if longest is None or recording.end_s > longest.end_s:
+            longest = recording
+    return tuple(found)
+
+
+def _overlap(first: RecordedFile, second: RecordedFile) -> BadInput:
+    if first.path.resolve() == second.path.resolve():
+        return BadInput(f"{second.path}: was given twice")
+    shared_s = min(first.end_s, second.end_s) - second.start_s
+    begin = local_text(from_seconds(second.start_s))
+    return BadInput(
+        f"{first.path} and {second.path}: overlap by {shared_s:.1f} s from {begin} on; "
+        "recordings of one camera cannot overlap: is one of another camera, a copy, or wrongly dated?"
     )
-    zone = (found["zone"] or "").replace(":", "")
-    try:
-        local = datetime(year, month, day, hour, minute, second)
-        return (
-            datetime.strptime(local.isoformat() + zone, "%Y-%m-%dT%H:%M:%S%z")
-            if zone
-            else local.replace(tzinfo=SHANGHAI)
-        )
-    except ValueError:
-        return None
 
 
-def _probed(path: Path, start: datetime | None) -> RecordedFile:
+def _probed(path: Path, start: datetime | None = None) -> RecordedFile:
+    """As :func:`open_recording`, but where no start is known ``start_from`` is "unknown" and ``start_s`` 0."""
     if not path.is_file():
         raise BadInput(f"{path}: {'is a folder, expected a video file' if path.is_dir() else 'no such recording'}")
     if not path.stat().st_size:
@@ -217,108 +237,47 @@ def _probed(path: Path, start: datetime | None) -> RecordedFile:
     with open_container(path) as container:
         stream = video_stream(path, container)
         time_base = stream.time_base or Fraction(1, 1000)
-        origin_pts = _origin_pts(path, container, stream)
+        origin_pts = first_pts(path, container, stream)
         frame_s = float(1 / stream.average_rate) if stream.average_rate else _FALLBACK_FRAME_S
-        claimed_s = _claimed_duration_s(container, stream)
-        duration_s = _real_duration_s(path, container, stream, origin_pts, claimed_s, frame_s)
-        begin, start_from = _start(path, container, start)
+        claimed_s = claimed_duration_s(container, stream)
+        refuse_restarts(path, container, stream)
+        duration_s = real_duration_s(path, container, stream, origin_pts, claimed_s, frame_s)
         remarks = []
         if claimed_s is not None and claimed_s - duration_s > _WORTH_A_REMARK_S:
             remarks.append(f"ends early: {claimed_s:.1f} s were announced, {duration_s:.1f} s are there")
+        begin = _start(path, container, start, (duration_s, claimed_s or duration_s))
         return RecordedFile(
-            path, begin, begin + duration_s, start_from, stream.codec_context.codec.name,
-            (stream.width, stream.height), time_base, origin_pts, frame_s, tuple(remarks),
+            path, begin.start_s, begin.start_s + duration_s, begin.told_by, stream.codec_context.codec.name,
+            (stream.width, stream.height), time_base, origin_pts, frame_s, (*remarks, *begin.remarks),
         )  # fmt: skip
 
 
-def _start(path: Path, container: InputContainer, start: datetime | None) -> tuple[float, str]:
+@dataclass(frozen=True)
+class _Start:
+    """When a recording begins, what tells so, and what is to be said of that."""
+
+    start_s: float
+    told_by: str
+    remarks: tuple[str, ...] = ()
+
+
+def _start(path: Path, container: InputContainer, start: datetime | None, lengths_s: tuple[float, float]) -> _Start:
     if start is not None:
-        return to_seconds(start), "given"
-    named = time_in_name(path.name)
+        return _Start(to_seconds(start), "given")
+    named = start_in_name(path, lengths_s)
     if named is not None:
-        return to_seconds(named), "name"
+        return _Start(to_seconds(named.moment), "name", (named.remark,) if named.remark else ())
     created = container.metadata.get("creation_time") or next(
         (s.metadata["creation_time"] for s in container.streams if "creation_time" in s.metadata), ""
     )
     try:
         moment = datetime.fromisoformat(created)
     except ValueError:
-        return 0.0, "unknown"
+        return _Start(0.0, "unknown")
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (to_seconds(moment), "container") if moment >= _EARLIEST_CREATION else (0.0, "unknown")
-
-
-def _claimed_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration is not None else None
-
-
-def _origin_pts(path: Path, container: InputContainer, stream: VideoStream) -> int:
-    if stream.start_time is not None:
-        return stream.start_time
-    for packet in packets_to_end(container, stream):
-        pts = packet_pts(packet)
-        if pts is None:
-            break
-        container.seek(pts, stream=stream)
-        return pts
-    raise BadInput(f"{path}: holds no picture with a time stamp; expected a finished recording, not a bare stream")
-
-
-def _real_duration_s(
-    path: Path, container: InputContainer, stream: VideoStream, origin_pts: int, claimed_s: float | None, frame_s: float
-) -> float:
-    """Where the data end, whatever the header says: read from the packets, unless a complete index vouches for it."""
-    time_base = float(stream.time_base or Fraction(1, 1000))
-    indexed_s, whole = _indexed_duration_s(path, container, stream, origin_pts, time_base)
-    if whole and indexed_s is not None and claimed_s is not None and abs(indexed_s - claimed_s) < _INDEX_SLACK_S:
-        return claimed_s
-    tail_from_s = min(d for d in (indexed_s, claimed_s, float("inf")) if d is not None)
-    end_pts = None
-    if tail_from_s < float("inf"):
-        end_pts = _last_end(
-            _packets_from(container, stream, origin_pts + int(tail_from_s / time_base)), frame_s / time_base
-        )
-    if end_pts is None:
-        end_pts = _last_end(_packets_from(container, stream, origin_pts), frame_s / time_base)
-    if end_pts is None or end_pts <= origin_pts:
-        raise BadInput(f"{path}: holds no picture; expected a video file, this one is cut off before its first picture")
-    return (end_pts - origin_pts) * time_base
-
-
-def _indexed_duration_s(
-    path: Path, container: InputContainer, stream: VideoStream, origin_pts: int, time_base: float
-) -> tuple[float | None, bool]:
-    """How far an MP4's index reaches within the bytes that are there, and whether they hold all of it.
-
-    Other containers index only as they are read.
-    """
-    entries = stream.index_entries
-    if "mp4" not in container.format.name or not len(entries):
-        return None, False
-    size = path.stat().st_size
-    complete = bisect_right(range(len(entries)), size, key=lambda i: entries[i].pos + entries[i].size)
-    return (entries[complete - 1].timestamp - origin_pts) * time_base if complete else 0.0, complete == len(entries)
-
-
-def _packets_from(container: InputContainer, stream: VideoStream, pts: int) -> Iterator[Packet[VideoStream]]:
-    try:
-        container.seek(pts, stream=stream)
-    except FFmpegError:
-        return iter(())
-    return packets_to_end(container, stream)
-
-
-def _last_end(packets: Iterable[Packet[VideoStream]], frame_ticks: float) -> float | None:
-    return max(
-        (
-            pts + (packet.duration or frame_ticks)
-            for packet in packets
-            if (pts := packet_pts(packet)) is not None and not packet.is_corrupt
-        ),
-        default=None,
-    )
+    if moment < _EARLIEST_CREATION:
+        return _Start(0.0, "unknown")
+    return _Start(to_seconds(moment), "container", (_CREATION_REMARK.format(local_text(moment)),))
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:

@@ -23,14 +23,15 @@ ID_CHARS_MAX = 64
 SKIP_ADVICE = "Put the rows right, or go on without them with --skip-bad-rows."
 AGENTS_ADVICE = "Put the rows right: without them an approved agent would count as a stranger."
 
-TIME_EXPECTED = "expected a time as yyyy-MM-dd HH:mm:ss, yyyy/M/d H:mm or ISO 8601"
+TIME_EXPECTED = "expected a time with seconds as yyyy-MM-dd HH:mm:ss, yyyy/M/d H:mm:ss or ISO 8601"
+"""A check looks at some ten seconds: a time to the minute would look where the customer is not yet, or no more."""
 DAY_EXPECTED = "expected a date as yyyy-MM-dd"
 
 _INSTITUTION = re.compile(r"[HP][0-9]{11}")
 _PLATFORM_TIME = re.compile(
-    r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6})0*)?)?", re.ASCII
+    r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})[ T]+(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,6})0*)?", re.ASCII
 )
-_ISO_TIME = re.compile(r"\d{4}-?\d{2}-?\d{2}[ T]\d{2}:?\d{2}.*", re.ASCII)
+_ISO_TIME = re.compile(r"\d{4}-?\d{2}-?\d{2}[ T]\d{2}:?\d{2}:?\d{2}.*", re.ASCII)
 _DAY = re.compile(r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?:[ T]0{1,2}:00(?::00)?)?", re.ASCII)
 
 
@@ -128,12 +129,12 @@ def read_agents(path: Path) -> AgentTable:
 def parse_time(text: str) -> datetime:
     """A time as the platform, a spreadsheet or ISO 8601 writes it, in UTC; without zone it is Asia/Shanghai.
 
-    Raises ``ValueError`` that says what was expected.
+    It must say the second. Raises ``ValueError`` that says what was expected.
     """
     try:
         if parts := _PLATFORM_TIME.fullmatch(text):
             year, _, month, day, hour, minute, second, fraction = parts.groups()
-            y, mo, d, h, mi, s = (int(part or 0) for part in (year, month, day, hour, minute, second))
+            y, mo, d, h, mi, s = (int(part) for part in (year, month, day, hour, minute, second))
             return as_utc(datetime(y, mo, d, h, mi, s, int((fraction or "").ljust(6, "0"))))
         if _ISO_TIME.fullmatch(text):
             return as_utc(datetime.fromisoformat(re.sub(r" +(?=[+-]\d)", "", text)))

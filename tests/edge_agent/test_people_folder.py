@@ -72,6 +72,25 @@ def test_the_folder_itself_may_be_a_link(gallery: Path, tmp_path: Path) -> None:
     assert len(PeopleFolder(tmp_path / "link").photos("330001")) == 4
 
 
+def test_a_link_to_a_person_inside_the_folder_is_one_more_name_of_theirs(gallery: Path) -> None:
+    (gallery / "330001-old").symlink_to("330001")
+
+    assert [photo.name for photo in PeopleFolder(gallery).photos("330001-old")] == [
+        "a.PNG", "b.jpg", "c.webp", "d.jpeg"
+    ]  # fmt: skip
+
+
+def test_only_links_are_resolved_when_a_folder_is_listed(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved: list[Path] = []
+    resolve = Path.resolve
+    monkeypatch.setattr(Path, "resolve", lambda path, strict=False: resolved.append(path) or resolve(path, strict))
+    (gallery / "escaped").symlink_to(gallery.parent / "outside")
+
+    PeopleFolder(gallery).photos("330001")
+
+    assert resolved == [gallery, gallery / "escaped"]
+
+
 def test_a_missing_folder_and_a_file_in_its_place_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
 

@@ -6,7 +6,7 @@ import gc
 import random
 import weakref
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import av
@@ -15,7 +15,6 @@ import pytest
 
 from edge_agent.footage import Footage
 from edge_agent.recorded import RecordedTimeline, open_recording
-from edge_agent.recording_probe import time_in_name
 from renzheng.errors import BadInput
 from tests.edge_agent.numbered_video import (
     GRID,
@@ -51,24 +50,6 @@ def footage(plain: Path) -> Iterator[RecordedTimeline]:
 # --- what a recording is -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("20260501T090000+0800.mp4", START),
-        ("20260501T010000Z.mp4", START),
-        ("2026-05-01_09-00-00.mkv", START),
-        ("counter-3_20260501_090000.ts", START),
-        ("2026-05-01T09:00:00+08:00.mp4", START),
-        ("20260501090000.mp4", START),
-        ("20261399T090000.mp4", None),
-        ("counter.mp4", None),
-        ("1234567820260501090000123.mp4", None),
-    ],
-)
-def test_a_name_tells_when_a_recording_begins(name: str, expected: datetime | None) -> None:
-    assert time_in_name(name) == expected
-
-
 def test_the_given_start_goes_before_the_name_and_the_name_before_the_container(plain: Path, tmp_path: Path) -> None:
     named = tmp_path / "20260501T090000+0800.mp4"
     named.write_bytes(plain.read_bytes())
@@ -87,6 +68,8 @@ def test_the_containers_creation_time_tells_the_start_when_nothing_else_does(pla
                 target.mux_one(packet)
     recording = open_recording(dated)
     assert (recording.start_s, recording.start_from) == (START_S, "container")
+    (remark,) = recording.remarks
+    assert "creation_time, 2026-05-01 09:00:00;" in remark and "clock in the picture" in remark
 
 
 def test_an_unknown_start_is_refused_with_the_ways_to_give_it(plain: Path) -> None:

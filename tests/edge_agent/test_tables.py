@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.rows import SHOWN_MAX
-from edge_agent.tables import parse_day, parse_time, read_agents, read_swipes
+from edge_agent.tables import TIME_EXPECTED, parse_day, parse_time, read_agents, read_swipes
 from renzheng.clock import SHANGHAI
 from renzheng.errors import BadInput
 
@@ -141,7 +141,6 @@ def test_swipes_are_sorted_by_time_then_number(tmp_path: Path) -> None:
     "text",
     [
         "2026-05-01 09:00:00",
-        "2026/5/1 9:00",
         "2026/5/1 9:00:00",
         "2026-05-01T09:00:00",
         "2026-05-01 09:00:00.000",
@@ -164,8 +163,26 @@ def test_the_same_moment_is_read_from_every_way_of_writing_it(text: str) -> None
      "01/05/2026 09:00", "0001-01-01 00:00:00", "2026-05-01T", "２０２６-05-01 09:00:00", "46143.375", "9:00"],
 )  # fmt: skip
 def test_what_is_no_time_is_told_what_was_expected(text: str) -> None:
-    with pytest.raises(ValueError, match="expected a time as yyyy-MM-dd HH:mm:ss"):
+    with pytest.raises(ValueError, match="expected a time with seconds as yyyy-MM-dd HH:mm:ss"):
         parse_time(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026/5/1 9:00", "2026-05-01 09:00", "2026-05-01T09:00", "20260501T0900", "2026-05-01T09:00+08:00",
+     "2026-05-01T09:00Z", "20260501T0900-0500", "2026-05-01 09:00:"],
+)  # fmt: skip
+def test_a_time_without_seconds_is_not_taken_for_the_full_minute(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a time with seconds"):
+        parse_time(text)
+
+
+def test_a_row_whose_time_lost_its_seconds_in_a_spreadsheet_is_a_bad_row(tmp_path: Path) -> None:
+    result = read_swipes(table(tmp_path, GOOD, "s2,1,P33028100001,t1,2026/5/1 9:05"), skip_bad_rows=True)
+
+    assert [swipe.setl_id for swipe in result.swipes] == ["s1"]
+    assert [(bad.line, bad.field) for bad in result.bad_rows] == [(3, "setl_time")]
+    assert result.bad_rows[0].message.startswith("expected a time with seconds")
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2199, 1, 1)))
@@ -195,11 +212,11 @@ def test_every_bad_row_is_listed_with_line_field_and_what_was_expected(tmp_path:
     assert str(told.value).splitlines() == [
         f"{path}: 6 bad rows",
         "  line 3, psn_no: expected a value, found none",
-        '  line 3, setl_time: expected a time as yyyy-MM-dd HH:mm:ss, yyyy/M/d H:mm or ISO 8601, found "bad"',
+        f'  line 3, setl_time: {TIME_EXPECTED}, found "bad"',
         "  line 5, row: expected 5 cells, found 6",
         "  line 6, setl_id: expected at most 64 characters, found 65",
         '  line 7, psn_no: expected characters that can be printed, found "1\\x07"',
-        '  line 8, setl_time: expected a time as yyyy-MM-dd HH:mm:ss, yyyy/M/d H:mm or ISO 8601, found ""',
+        f'  line 8, setl_time: {TIME_EXPECTED}, found ""',
         "  line 9, terminal_id: expected text, found NUL bytes",
         "Put the rows right, or go on without them with --skip-bad-rows.",
     ]
@@ -328,7 +345,7 @@ def test_a_workbook_is_read_with_times_as_cells_or_text_and_numbers_as_ids(tmp_p
         tmp_path,
         [*HEADER.split(","), "medfee_sumamt", "note"],
         [1001, 330001.0, "P33028100001", 7, datetime(2026, 5, 1, 9, 0), 12.5, None],
-        ["1002", "330001", "P33028100001", "7", "2026/5/1 9:05", 12, date(2026, 5, 1)],
+        ["1002", "330001", "P33028100001", "7", "2026/5/1 9:05:00", 12, date(2026, 5, 1)],
     )
 
     first, second = read_swipes(path).swipes

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 
+from benchmarks.coverings import MASK_OUTLINE, UNDER_THE_NOSE_PX, Covering, cover, coverings
 from vision.align import ARCFACE_POINTS
 from vision.types import BgrImage, FloatArray
 
@@ -99,6 +101,12 @@ def _cover(image_bgr: BgrImage, share: float, landmarks: FloatArray) -> BgrImage
     return covered
 
 
+def _worn(covering: Covering) -> Degradation:
+    """A mask is worn over the nose and under it; everything else is held in one place."""
+    levels = (0.0, UNDER_THE_NOSE_PX) if covering.outline_xy is MASK_OUTLINE else (0.0,)
+    return Degradation(covering.name, "crop px lower", levels, partial(cover, covering=covering))
+
+
 def _resized(image_bgr: BgrImage, factor: float, interpolation: int) -> BgrImage:
     size_wh = max(1, round(image_bgr.shape[1] * factor)), max(1, round(image_bgr.shape[0] * factor))
     return _u8(cv2.resize(image_bgr, size_wh, interpolation=interpolation))
@@ -121,4 +129,5 @@ DEGRADATIONS: tuple[Degradation, ...] = (
     Degradation("turned", "degrees", (15.0, 30.0, 45.0, 60.0), _turn),
     Degradation("cut", "eyes kept from the middle", (0.9, 0.75, 0.6, 0.45, 0.3, 0.1), _cut),
     Degradation("covered", "share to the eyes", (0.3, 0.5, 0.65, 0.8), _cover),
+    *(_worn(covering) for covering in coverings()),
 )

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.coverings import print_coverings
 from benchmarks.degradations import DEGRADATIONS
 from benchmarks.gate_video import print_reductions, print_video
 from calibration.labelled_folder import list_pictures
@@ -227,6 +228,7 @@ def main() -> None:
         ]
     if options.scenes:
         results["reductions"] = print_reductions(options.scenes, options.faces[-1], pack, bands.accept, bands.reject)
+        results["coverings"] = print_coverings(options.scenes, pack)
     if options.video:
         results["video"] = print_video(options.video, pack)
     if options.out:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from renzheng.contracts.check import SampleQuality
 from renzheng.contracts.reasons import Reason
 from vision.align import ARCFACE_POINTS
+from vision.occlusion import nose_mouth_detail
 from vision.types import CROP_SIDE_PX, LANDMARK_COUNT, BgrImage, FloatArray, expect_shape
 
 
@@ -45,6 +46,7 @@ COMPONENTS: tuple[Component, ...] = (
     Component("OverExposurePrevention", "bright_share", 0.50, 0.15, Reason.FACE_TOO_BRIGHT),
     Component("DynamicRange", "contrast_levels", 18.0, 40.0, Reason.FACE_LOW_CONTRAST),
     Component("CropOfTheFaceImage", "outside_share", 0.10, 0.02, Reason.FACE_CUT_OFF),
+    Component("FaceOcclusionPrevention", "nose_mouth_detail", 0.50, 0.65, Reason.FACE_COVERED),
     Component("SingleFacePresent", "detector_score", 0.85, 0.92, Reason.DETECTOR_UNSURE),
 )
 
@@ -140,6 +142,7 @@ def assess(
         "pitch_deg": abs(pitch),
         "roll_deg": abs(roll),
         **light_measures(crop_bgr),
+        "nose_mouth_detail": nose_mouth_detail(crop_bgr),
         "outside_share": outside_share(box_xyxy, frame_wh),
         "detector_score": float(detector_score),
     }

@@ -72,6 +72,7 @@ class Reason(StrEnum):
     FACE_TOO_BRIGHT = "face_too_bright"
     FACE_LOW_CONTRAST = "face_low_contrast"
     FACE_CUT_OFF = "face_cut_off"
+    FACE_COVERED = "face_covered"
     DETECTOR_UNSURE = "detector_unsure"
     # a photo or file
     NO_FACE = "no_face"
@@ -135,6 +136,7 @@ REASON_WORDS: dict[Reason, Words] = {
     Reason.FACE_TOO_BRIGHT: Words("人脸过亮", "face too bright"),
     Reason.FACE_LOW_CONTRAST: Words("人脸对比度低", "face has too little contrast"),
     Reason.FACE_CUT_OFF: Words("人脸超出画面", "face is cut off by the edge"),
+    Reason.FACE_COVERED: Words("面部被遮挡", "face covered"),
     Reason.DETECTOR_UNSURE: Words("不能确定是人脸", "not certain to be a face"),
     Reason.NO_FACE: Words("照片中没有人脸", "no face in the photo"),
     Reason.SEVERAL_FACES: Words("照片中有多张人脸", "several faces in the photo"),

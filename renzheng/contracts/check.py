@@ -83,7 +83,7 @@ class Coverage(Contract):
     recorded_share: Unit = Field(description="share of the window that recordings cover")
     frames_looked: int = Field(ge=0)
     searched_share: Unit = Field(description="share of the window that was searched before the verdict was sure")
-    longest_gap_s: float = Field(0.0, ge=0, description="longest time of a window searched whole without a sound picture")
+    longest_gap_s: float = Field(0.0, ge=0, description="longest time of the window without a sound picture")
     damaged_frames: int = Field(0, ge=0, description="places at which the decoder refused what it was given")
     picture_faults: tuple[Reason, ...] = Field((), description="what was wrong with the whole picture")
     unexplained_presence: Unit | None = Field(

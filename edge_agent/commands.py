@@ -37,7 +37,7 @@ def audit(
     jobs: Annotated[int, typer.Option(help="worker processes")] = 1,
     clips: Annotated[Literal["all", "flagged", "none"], typer.Option(help="which clips to keep")] = "all",
     exhaustive: Annotated[bool, typer.Option("--exhaustive", help="search every window whole")] = False,
-    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="leave bad rows of the swipes out and go on")] = False,
+    skip_bad_rows: Annotated[bool, typer.Option("--skip-bad-rows", help="leave out bad rows of the swipes")] = False,
     skip_bad_recordings: Annotated[
         bool, typer.Option("--skip-bad-recordings", help="leave unreadable recordings out and go on")
     ] = False,

@@ -61,8 +61,9 @@ def _pleated(bgr: tuple[float, float, float], depth: float) -> Weave:
     return weave
 
 
-def _printed(_xy: Cloth, _skin_bgr: Cloth) -> Cloth:
-    patches = np.random.default_rng(3).uniform(40, 220, (14, 14, 3)).astype(np.float32)
+def _printed(_xy: Cloth, skin_bgr: Cloth) -> Cloth:
+    """Another print for every face, the same in every run."""
+    patches = np.random.default_rng(int(skin_bgr.sum() * 100)).uniform(40, 220, (14, 14, 3)).astype(np.float32)
     return np.asarray(cv2.resize(patches, (CROP_SIDE_PX, CROP_SIDE_PX), interpolation=cv2.INTER_CUBIC), np.float32)
 
 

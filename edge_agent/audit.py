@@ -57,7 +57,7 @@ def run_audit(options: AuditOptions, on_progress: OnProgress = lambda _done, _al
         report = _write_results(options, inputs, finished)
         _write_run(options.out, started, len(finished), resumed)
     refused = len({refusal for done in finished for refusal in done.refusals})
-    photos = (f"{refused} enrolment photos were refused; the report says why",) if refused else ()
+    photos = (f"enrolment photos refused: {refused}; the report says why",) if refused else ()
     warnings = (*warnings_of(inputs, finished), *photos)
     return AuditResult(tuple(done.check for done in finished), report, resumed, warnings)
 

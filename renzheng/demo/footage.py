@@ -21,7 +21,7 @@ from renzheng.demo.render import FRAMES_PER_S, affine, paste, render_piece
 from renzheng.files import storage_errors, write_atomic
 
 PHOTO_WH = (480, 600)
-PHOTOS = ((0.0, 1.00, 1.00, 0.0), (6.0, 0.92, 0.94, 2.0), (-4.0, 1.06, 1.05, -2.5))
+PHOTOS = ((0.0, 1.00, 1.00, 0.0), (6.0, 0.92, 0.94, 2.0), (3.0, 1.06, 1.05, -1.0))
 """Of each enrolment photo: yaw in degrees, scale, brightness, roll in degrees."""
 
 

@@ -27,6 +27,9 @@ from vision.zones import ZoneKind, Zones
 
 PIECES = 6
 PIECE_S = 600.0
+LONGEST_GOP_S = 4.2
+"""Of the footage that is looped. A piece ends with a whole group, so that it does not reach into the next piece."""
+
 STARTS_S = to_seconds(datetime(2026, 5, 1, 1, 0, tzinfo=UTC))
 SWIPES = 10
 PHOTO_MARGIN = 0.6
@@ -68,7 +71,7 @@ def _loop_to(sources: Sequence[Path], path: Path) -> float:
     with av.open(path, "w") as target:
         stream: VideoStream | None = None
         at_s = round_s = 0.0
-        while at_s < PIECE_S:
+        while at_s <= PIECE_S - LONGEST_GOP_S:
             for source in sources:
                 with av.open(source) as container:
                     stream = stream or target.add_stream_from_template(container.streams.video[0])
@@ -78,7 +81,7 @@ def _loop_to(sources: Sequence[Path], path: Path) -> float:
 
 
 def _append(container: InputContainer, target: OutputContainer, stream: VideoStream, at_s: float) -> float:
-    """Copy every packet, moved to begin at ``at_s``; the seconds copied."""
+    """Copy packets, moved to begin at ``at_s``, as long as whole groups fit into the piece; the seconds copied."""
     template = container.streams.video[0]
     base = template.time_base
     if base is None or template.average_rate is None:
@@ -86,6 +89,8 @@ def _append(container: InputContainer, target: OutputContainer, stream: VideoStr
     shift = round(at_s / float(base)) - (template.start_time or 0)
     count = 0
     for packet in container.demux(template):
+        if packet.is_keyframe and at_s + count / float(template.average_rate) > PIECE_S - LONGEST_GOP_S:
+            break
         if packet.size and packet.pts is not None and packet.dts is not None:
             moved = Packet(bytes(packet))
             moved.pts, moved.dts = packet.pts + shift, packet.dts + shift

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import renzheng
@@ -16,6 +17,7 @@ from edge_agent.counter import AFTER_S, BEFORE_S
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.recording_probe import FoundRecordings, RecordedFile, find_recordings
 from edge_agent.tables import AgentTable, SwipeTable, read_agents, read_swipes
+from models.licences import pack_licence
 from models.pack import DEFAULT_PACK, load_pack
 from renzheng.contracts import Swipe
 from renzheng.errors import BadInput
@@ -78,6 +80,7 @@ def read_inputs(options: AuditOptions) -> Inputs:
     table = read_swipes(options.swipes, skip_bad_rows=options.skip_bad_rows)
     agents = read_agents(options.agents) if options.agents else AgentTable()
     thresholds_name = options.thresholds or options.pack
+    pack_licence(options.pack)  # an unknown pack is told as such
     threshold_set, threshold_digest = load_set(thresholds_name)
     if threshold_set.pack != options.pack:
         raise BadInput(f"{thresholds_name}: made for the pack {threshold_set.pack}, not for {options.pack}")
@@ -104,8 +107,29 @@ def read_inputs(options: AuditOptions) -> Inputs:
     )
     title = options.title or options.swipes.name
     digest = _digest(options, plan, swipes, threshold_digest)
-    cautions = (*_no_staff_known(plan), *other_terminals, *bad_recordings, *table.warnings, *agents.warnings)
+    cautions = (
+        *_no_staff_known(plan),
+        *_nobody_enrolled(plan, swipes),
+        *_rows_left_out(table),
+        *other_terminals,
+        *bad_recordings,
+        *table.warnings,
+        *agents.warnings,
+    )
     return Inputs(plan, swipes, table, agents, cautions, title, digest)
+
+
+def _nobody_enrolled(plan: CounterPlan, swipes: Sequence[Swipe]) -> tuple[str, ...]:
+    """What to say when the gallery holds nobody of the list: most often it is the wrong folder."""
+    gallery = PeopleFolder(plan.gallery)
+    if any(swipe.psn_no in gallery for swipe in swipes):
+        return ()
+    return (f"{plan.gallery}: no person of the swipes has a folder in it; expected one folder per psn_no",)
+
+
+def _rows_left_out(table: SwipeTable) -> tuple[str, ...]:
+    lines = len({row.line for row in table.bad_rows})
+    return (f"bad rows of the swipes left out: {lines}; the report lists them",) if lines else ()
 
 
 def _at_this_counter(swipes: Sequence[Swipe], terminals: Sequence[str]) -> tuple[tuple[Swipe, ...], tuple[str, ...]]:
@@ -122,7 +146,7 @@ def _at_this_counter(swipes: Sequence[Swipe], terminals: Sequence[str]) -> tuple
     if not kept:
         raise BadInput(f"--terminal: no swipe at {', '.join(terminals)}; the swipes are at {', '.join(known[:9])}")
     left_out = len(swipes) - len(kept)
-    return kept, (f"{left_out} swipes at other terminals were left out",) if left_out else ()
+    return kept, (f"swipes at other terminals left out: {left_out}",) if left_out else ()
 
 
 def _recordings(options: AuditOptions) -> tuple[tuple[RecordedFile, ...], tuple[str, ...]]:
@@ -184,13 +208,10 @@ def _digest(options: AuditOptions, plan: CounterPlan, swipes: Sequence[Swipe], t
 
 def _engine(pack_name: str) -> dict[str, object]:
     """What looks at the pictures: the networks by digest, and what decodes and runs them."""
-    import av
-    import onnxruntime
-
     pack = load_pack(pack_name)
     return {
         "pack": [pack.name, pack.detector_sha256, pack.embedder_sha256],
-        "engine": [onnxruntime.__version__, av.__version__, settings().provider],
+        "engine": [version("onnxruntime"), version("av"), settings().provider],
     }
 
 

@@ -32,6 +32,7 @@ _PLATFORM_TIME = re.compile(
     r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})[ T]+(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,6})0*)?", re.ASCII
 )
 _ISO_TIME = re.compile(r"\d{4}-?\d{2}-?\d{2}[ T]\d{2}:?\d{2}:?\d{2}.*", re.ASCII)
+_ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.ASCII | re.IGNORECASE)
 _DAY = re.compile(r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?:[ T]0{1,2}:00(?::00)?)?", re.ASCII)
 
 
@@ -161,6 +162,10 @@ def _parse_id(text: str) -> str:
         raise ValueError(f"expected at most {ID_CHARS_MAX} characters, found {len(text)}")
     if not text.isprintable():
         raise ValueError(f"expected characters that can be printed, found {quoted(text)}")
+    if _ROUNDED.fullmatch(text):
+        raise ValueError(
+            f"expected the number in full, found {quoted(text)}: a spreadsheet has rounded it; keep it as text"
+        )
     return text
 
 

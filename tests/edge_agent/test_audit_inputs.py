@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
-import av
-import onnxruntime
 import pytest
 
 from edge_agent import audit_inputs
@@ -44,7 +43,7 @@ def options(tmp_path: Path) -> AuditOptions:
 def test_only_swipes_at_the_named_terminals_are_checked(options: AuditOptions) -> None:
     inputs = read_inputs(replace(options, terminals=("T01",)))
     assert [swipe.setl_id for swipe in inputs.swipes] == ["S1", "S3"]
-    assert inputs.cautions == ("1 swipes at other terminals were left out",)
+    assert inputs.cautions == ("swipes at other terminals left out: 1",)
 
 
 def test_swipes_of_several_terminals_against_one_camera_are_warned_of(options: AuditOptions) -> None:
@@ -100,8 +99,8 @@ def test_other_networks_or_another_engine_make_another_audit(
         monkeypatch.setattr(audit_inputs, "load_pack", lambda _name, other=other: other)
         seen.add(read_inputs(options).digest)
     monkeypatch.undo()
-    for module in (av, onnxruntime):
-        monkeypatch.setattr(module, "__version__", "0.0.1")
+    for engine in ("av", "onnxruntime"):
+        monkeypatch.setattr(audit_inputs, "version", lambda name, old=engine: "0.0.1" if name == old else version(name))
         seen.add(read_inputs(options).digest)
         monkeypatch.undo()
     monkeypatch.setattr(audit_inputs, "settings", lambda: Settings(provider="openvino"))
@@ -116,3 +115,21 @@ def test_photos_of_an_agent_of_a_holder_count(options: AuditOptions, tmp_path: P
     before = read_inputs(with_agent).digest
     (options.gallery / "carl" / "2.jpg").write_bytes(b"more")
     assert read_inputs(with_agent).digest != before
+
+
+def test_a_gallery_that_holds_nobody_of_the_list_is_warned_of(options: AuditOptions) -> None:
+    one_level_too_deep = replace(options, gallery=options.gallery / "anna")
+    assert any(
+        "no person of the swipes has a folder" in caution for caution in read_inputs(one_level_too_deep).cautions
+    )
+
+
+def test_rows_that_are_left_out_are_counted_by_line(options: AuditOptions) -> None:
+    options.swipes.write_text(HEADER + ROWS + "S4,,P33028100001,T01,never\n")
+    cautions = read_inputs(replace(options, skip_bad_rows=True)).cautions
+    assert "bad rows of the swipes left out: 1; the report lists them" in cautions
+
+
+def test_an_unknown_pack_is_told_as_an_unknown_pack(options: AuditOptions) -> None:
+    with pytest.raises(BadInput, match="pack"):
+        read_inputs(replace(options, pack="nope"))

@@ -234,7 +234,7 @@ def test_no_checks_give_a_page_that_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_check_with_nothing_seen_is_shown(tmp_path: Path, verdict: Verdict) -> None:
     page = _page([a_check(verdict, [], samples=(), score=None)], ReportFacts("t"), tmp_path)
-    for words in ("没有可比对的得分", "没有人脸轨迹", "窗口内没有人脸画面", "没有保留录像片段", "无建档照片"):
+    for words in ("没有可比对的得分", "没有人脸轨迹", "没有可显示的人脸画面", "没有保留录像片段", "无建档照片"):
         assert words in page.text
 
 

@@ -475,3 +475,13 @@ def test_a_day_with_an_hour_is_no_day() -> None:
     for text in ("2026-05-01 09:00:00", "2026-13-01", "2026-5", ""):
         with pytest.raises(ValueError, match="expected a date as yyyy-MM-dd"):
             parse_day(text)
+
+
+@pytest.mark.parametrize("rounded", ["3.30281E+19", "3E+17", "1.2e+5"])
+def test_a_number_that_a_spreadsheet_has_rounded_is_a_bad_row(tmp_path: Path, rounded: str) -> None:
+    path = tmp_path / "swipes.csv"
+    path.write_text(
+        f"setl_id,psn_no,fixmedins_code,terminal_id,setl_time\nS1,{rounded},P33028100001,T01,2026-05-01 09:00:00\n"
+    )
+    with pytest.raises(BadInput, match=r"psn_no: expected the number in full"):
+        read_swipes(path)

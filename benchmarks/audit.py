@@ -7,6 +7,7 @@ as published (``cv2.FaceDetectorYN``, the folded graph). What it finds is compar
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,21 +65,29 @@ def run_audit(hour: Hour, cards: Cards, out: Path, *extra: str) -> AuditRun:
     zones = ["--zones", str(hour.zones)] if hour.zones else []
     command = [sys.executable, "-m", "renzheng", "audit", *map(str, hour.recordings)]
     command += ["--swipes", str(cards.swipes), "--gallery", str(cards.gallery), "--out", str(out), *zones, *extra]
-    log = out.with_suffix(".log")
-    began = time.perf_counter()
+    log, usage = out.with_suffix(".log"), out.with_suffix(".usage.json")
     with log.open("w") as stream:
-        process = subprocess.Popen(
-            command,
-            stdout=stream,
-            stderr=stream,
-            preexec_fn=lambda: os.sched_setaffinity(0, {max(os.sched_getaffinity(0))}),
+        core = str(max(os.sched_getaffinity(0)))
+        finished = subprocess.run(
+            [sys.executable, "-c", _LAUNCHER, core, str(usage), *command], stdout=stream, stderr=stream
         )
-        _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"renzheng audit left with {process.returncode}:\n{log.read_text()}")
-    return AuditRun(seconds, usage.ru_maxrss / 1024, tuple(read_checks_jsonl(out / "checks.jsonl")))
+    if finished.returncode:
+        raise RuntimeError(f"renzheng audit left with {finished.returncode}:\n{log.read_text()}")
+    seconds, peak_kb = json.loads(usage.read_text())
+    return AuditRun(seconds, peak_kb / 1024, tuple(read_checks_jsonl(out / "checks.jsonl")))
+
+
+_LAUNCHER = """
+import json, os, resource, subprocess, sys, time
+os.sched_setaffinity(0, {int(sys.argv[1])})
+began = time.perf_counter()
+finished = subprocess.run(sys.argv[3:])
+seconds = time.perf_counter() - began
+peak_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+open(sys.argv[2], "w").write(json.dumps([seconds, peak_kb]))
+sys.exit(finished.returncode)
+"""
+"""A small process between this one and the audit: a child's peak begins at that of the process it was split from."""
 
 
 class UsualWay:

@@ -22,7 +22,7 @@ from models.pack import DEFAULT_PACK, load_pack
 from renzheng.contracts import Swipe
 from renzheng.errors import BadInput
 from renzheng.settings import settings
-from vision.zones import ZoneKind
+from vision.zones import ZoneKind, Zones
 
 OVERLAPS_SHOWN_MAX = 20
 
@@ -84,10 +84,9 @@ def read_inputs(options: AuditOptions) -> Inputs:
     threshold_set, threshold_digest = load_set(thresholds_name)
     if threshold_set.pack != options.pack:
         raise BadInput(f"{thresholds_name}: made for the pack {threshold_set.pack}, not for {options.pack}")
-    if options.zones:
-        read_zones(options.zones)
-    for folder in filter(None, (options.gallery, options.staff)):
-        PeopleFolder(folder)
+    zones = read_zones(options.zones) if options.zones else Zones.whole_picture()
+    gallery = PeopleFolder(options.gallery)
+    staff = PeopleFolder(options.staff) if options.staff else None
     swipes, other_terminals = _at_this_counter(table.swipes, options.terminals)
     recordings, bad_recordings = _recordings(options)
     plan = CounterPlan(
@@ -106,10 +105,11 @@ def read_inputs(options: AuditOptions) -> Inputs:
         clips=options.clips,
     )
     title = options.title or options.swipes.name
-    digest = _digest(options, plan, swipes, threshold_digest)
+    photos = _photos_needed(gallery, staff, agents, swipes)
+    digest = _digest(options, plan, threshold_digest, photos)
     cautions = (
-        *_no_staff_known(plan),
-        *_nobody_enrolled(plan, swipes),
+        *_no_staff_known(staff, zones),
+        *_nobody_enrolled(gallery, swipes),
         *_rows_left_out(table),
         *other_terminals,
         *bad_recordings,
@@ -119,12 +119,11 @@ def read_inputs(options: AuditOptions) -> Inputs:
     return Inputs(plan, swipes, table, agents, cautions, title, digest)
 
 
-def _nobody_enrolled(plan: CounterPlan, swipes: Sequence[Swipe]) -> tuple[str, ...]:
+def _nobody_enrolled(gallery: PeopleFolder, swipes: Sequence[Swipe]) -> tuple[str, ...]:
     """What to say when the gallery holds nobody of the list: most often it is the wrong folder."""
-    gallery = PeopleFolder(plan.gallery)
     if any(swipe.psn_no in gallery for swipe in swipes):
         return ()
-    return (f"{plan.gallery}: no person of the swipes has a folder in it; expected one folder per psn_no",)
+    return (f"{gallery.folder}: no person of the swipes has a folder in it; expected one folder per psn_no",)
 
 
 def _rows_left_out(table: SwipeTable) -> tuple[str, ...]:
@@ -178,9 +177,9 @@ def _all_bad(found: FoundRecordings) -> str:
     return "\n".join(lines)
 
 
-def _no_staff_known(plan: CounterPlan) -> tuple[str, ...]:
+def _no_staff_known(staff: PeopleFolder | None, zones: Zones) -> tuple[str, ...]:
     """What to say when nothing tells staff from customers."""
-    if plan.staff or (plan.zones and read_zones(plan.zones).of_kind(ZoneKind.STAFF)):
+    if staff or zones.of_kind(ZoneKind.STAFF):
         return ()
     return (
         "neither --staff nor a staff zone was given: a clerk's face counts as a customer's, and may be called a "
@@ -188,7 +187,7 @@ def _no_staff_known(plan: CounterPlan) -> tuple[str, ...]:
     )
 
 
-def _digest(options: AuditOptions, plan: CounterPlan, swipes: Sequence[Swipe], threshold_digest: str) -> str:
+def _digest(options: AuditOptions, plan: CounterPlan, threshold_digest: str, photos: Iterator[tuple[str, Path]]) -> str:
     """One digest over all that the results depend on; where files lie does not matter."""
     facts = {
         "version": renzheng.__version__,
@@ -203,7 +202,7 @@ def _digest(options: AuditOptions, plan: CounterPlan, swipes: Sequence[Swipe], t
         ],
     }
     files = [path for path in (options.swipes, options.agents, options.zones) if path]
-    return digest_of(facts, files, _photos_needed(plan, swipes))
+    return digest_of(facts, files, photos)
 
 
 def _engine(pack_name: str) -> dict[str, object]:
@@ -215,14 +214,14 @@ def _engine(pack_name: str) -> dict[str, object]:
     }
 
 
-def _photos_needed(plan: CounterPlan, swipes: Sequence[Swipe]) -> Iterator[tuple[str, Path]]:
+def _photos_needed(
+    gallery: PeopleFolder, staff: PeopleFolder | None, agents: AgentTable, swipes: Sequence[Swipe]
+) -> Iterator[tuple[str, Path]]:
     """Photos of every holder, of the holders' agents and of the staff, each with whose it is; nobody else's matter."""
-    gallery = PeopleFolder(plan.gallery)
     holders = {swipe.psn_no for swipe in swipes}
-    agents = {agency.agent_psn_no for agency in plan.agents.agencies if agency.psn_no in holders}
-    for psn_no in sorted(holders | agents):
+    their_agents = {agency.agent_psn_no for agency in agents.agencies if agency.psn_no in holders}
+    for psn_no in sorted(holders | their_agents):
         yield from (("gallery", photo) for photo in gallery.photos(psn_no))
-    if plan.staff:
-        staff = PeopleFolder(plan.staff)
+    if staff:
         for staff_id in staff.person_ids():
             yield from (("staff", photo) for photo in staff.photos(staff_id))

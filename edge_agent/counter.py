@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import renzheng
-from edge_agent.evidence import evidence_of, samples_of
 from edge_agent.footage import Footage, Stretch, TimeWindow
-from edge_agent.references import References
 from edge_agent.surroundings import Surroundings, longest_gap_s
 from renzheng.clock import from_seconds, to_seconds
 from renzheng.contracts import (
@@ -29,7 +27,9 @@ from renzheng.contracts import (
     TrackRole,
     Verdict,
 )
+from vision.evidence import evidence_of, samples_of
 from vision.pack import VisionPack
+from vision.people import References
 from vision.pipeline import WindowView
 from vision.presence import GreyImage, Mask, is_frozen, picture_faults, small_grey, unexplained_presence
 from vision.track import INDEPENDENT_S

@@ -1,4 +1,4 @@
-"""Who a face may be compared with: the holder, the holder's approved agents, the staff."""
+"""Where the people a face is compared with come from: folders of photos, or whatever else keeps the Protocol."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from edge_agent.tables import AgentTable
 from renzheng.contracts import Reason
 from vision.enrol import PhotoFace, Refused, face_of_photo
 from vision.pack import VisionPack
+from vision.people import Person, References
 from vision.photo import PhotoRefused, load_photo
 from vision.track import CONFLICT_COSINE
-from vision.types import BgrImage, FloatArray
+from vision.types import FloatArray
 
 
 class PhotoRefusal(NamedTuple):
@@ -26,25 +27,6 @@ class PhotoRefusal(NamedTuple):
     person_id: str
     path: Path
     reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True)
-class Person:
-    """An enrolled person's templates, M × D unit rows; M = 0 when no photo passed the gate."""
-
-    person_id: str
-    templates: FloatArray
-    portrait_bgr: BgrImage | None = None
-
-
-@dataclass(frozen=True)
-class References:
-    """Everyone a check compares with. ``holder`` is ``None`` when the person number is unknown."""
-
-    holder: Person | None
-    agents: tuple[Person, ...] = ()
-    staff: tuple[Person, ...] = ()
-    agents_without_photo: int = 0
 
 
 class ReferenceSource(Protocol):

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from edge_agent.footage import LOOKS_PER_S, Cut, OnDamage, Stretch, TimeWindow
-from edge_agent.references import Person, References
 from vision.align import ARCFACE_POINTS, align_crop
 from vision.detect import MIN_SCORE, no_detections
 from vision.pack import VisionPack
+from vision.people import Person, References
 from vision.types import BgrImage, Detections, FloatArray, Frame
 
 WH = (640, 360)

@@ -12,7 +12,6 @@ import pytest
 from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, outward
 from edge_agent.footage import Footage, Stretch, TimeWindow
 from edge_agent.recorded import RecordedTimeline, open_recording
-from edge_agent.references import References
 from edge_agent.surroundings import Surroundings
 from renzheng.clock import from_seconds
 from renzheng.contracts import IdentityCheck, Reason, Swipe, ThresholdValues, Verdict
@@ -21,6 +20,7 @@ from tests.edge_agent.numbered_video import START as VIDEO_START
 from tests.edge_agent.numbered_video import START_S as VIDEO_START_S
 from tests.edge_agent.numbered_video import write_video
 from tests.edge_agent.planted import START_S, Planted, PlantedFootage, planted_pack, references
+from vision.people import References
 from vision.recompute import recompute
 from vision.zones import Zone, ZoneKind, Zones
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_agent.references import Person, References
 from renzheng.clock import from_seconds
 from renzheng.contracts import FaceSample, TrackEvidence, TrackRole
 from vision.gallery import WeightedMean, best_template, weighted_mean
+from vision.people import Person, References
 from vision.track import independent_count, sample_weights
 from vision.types import Face, FaceTrack, FloatArray
 from vision.zones import ZoneKind, Zones

@@ -13,7 +13,7 @@ from calibration.sets import load_set
 from calibration.zones import read_zones
 from edge_agent.audit_counter import ClipPolicy, CounterPlan
 from edge_agent.audit_journal import digest_of
-from edge_agent.counter import AFTER_S, BEFORE_S
+from edge_agent.footage import AFTER_S, BEFORE_S
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.recording_probe import FoundRecordings, RecordedFile, find_recordings
 from edge_agent.tables import AgentTable, SwipeTable, read_agents, read_swipes

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import renzheng
-from edge_agent.footage import Footage, Stretch, TimeWindow
+from edge_agent.footage import AFTER_S, BEFORE_S, Footage, Stretch, TimeWindow
 from edge_agent.surroundings import Surroundings, longest_gap_s
 from renzheng.clock import from_seconds, to_seconds
 from renzheng.contracts import (
@@ -37,8 +37,6 @@ from vision.types import BgrImage, Face, FaceTrack, Frame
 from vision.verdict import INDEPENDENT_NEEDED, Bands, Decision, decide, established, role_of
 from vision.zones import ZoneKind, Zones
 
-BEFORE_S = 6.0
-AFTER_S = 4.0
 EVALUATE_EVERY_S = 1.0
 
 

@@ -31,6 +31,7 @@ _RULES = {
     Verdict.STAFF_ONLY: "rule_staff_only",
     Verdict.NOT_ASSESSABLE: "rule_not_assessable",
     Verdict.NOT_ENROLLED: "rule_not_enrolled",
+    Verdict.PENDING_REFERENCE: "rule_pending_reference",
 }
 
 

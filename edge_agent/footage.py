@@ -8,12 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from vision.types import Frame
+if TYPE_CHECKING:  # a recorder process uses time windows and has no use for arrays
+    from vision.types import Frame
 
 LOOKS_PER_S = 5.0
 """How often a window is looked at (docs/audit.md)."""
+
+BEFORE_S = 6.0
+AFTER_S = 4.0
+"""The window of a swipe, from before it to after it, unless the terminal says otherwise."""
 
 OnDamage = Callable[[str], None]
 

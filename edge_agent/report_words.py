@@ -224,6 +224,10 @@ WORDS: dict[str, Words] = {
         "The evidence does not carry a verdict; a poor picture is never taken for somebody else",
     ),
     "rule_not_enrolled": Words("没有可与之比对的建档照片", "There is no enrolled photo to compare with"),
+    "rule_pending_reference": Words(
+        "暂时取不到建档模板，样本加密后由中心按同一规则判定",
+        "Templates could not be reached; sealed samples go to the server, which decides by the same rule",
+    ),
     # renzheng explain
     "ex_swipe": Words("刷卡", "Swipe"),
     "ex_verdict": Words("结论", "Verdict"),

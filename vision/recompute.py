@@ -15,6 +15,8 @@ def recompute(check: IdentityCheck) -> Decision:
     an error stopped: there is nothing to work out."""
     if Reason.UNREADABLE in check.reasons:
         return Decision(Verdict.NOT_ASSESSABLE, check.reasons)
+    if check.verdict is Verdict.PENDING_REFERENCE:
+        return Decision(Verdict.PENDING_REFERENCE, check.reasons)
     if check.verdict is Verdict.NOT_ENROLLED or not check.reference_photos:
         return Decision(Verdict.NOT_ENROLLED, check.reasons)
     bands = Bands(check.thresholds.accept, check.thresholds.reject, check.thresholds.few_samples_margin)

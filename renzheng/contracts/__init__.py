@@ -1,6 +1,7 @@
 """Everything that crosses a process: versioned, frozen, documented."""
 
 from renzheng.contracts.base import CONTRACT_VERSION, Contract, UtcTime
+from renzheng.contracts.bed import BedCheck, BedOccupancy, RoundKind
 from renzheng.contracts.check import (
     ClipReference,
     Coverage,
@@ -12,23 +13,69 @@ from renzheng.contracts.check import (
     TrackEvidence,
     TrackRole,
 )
-from renzheng.contracts.reasons import FLAGGED, REASON_WORDS, VERDICT_WORDS, Reason, Verdict, Words
+from renzheng.contracts.clip import ClipManifest, ManifestSegment, SignedManifest
+from renzheng.contracts.delivery import CheckDelivery, DeliveryAnswer, DeliveryBatch, RefusedDelivery
+from renzheng.contracts.reasons import (
+    BED_VERDICT_WORDS,
+    FLAGGED,
+    FLAGGED_BEDS,
+    REASON_WORDS,
+    VERDICT_WORDS,
+    BedVerdict,
+    Reason,
+    Verdict,
+    Words,
+)
+from renzheng.contracts.report import (
+    AgentEvent,
+    AgentReport,
+    CameraFitness,
+    CameraReport,
+    CameraState,
+    HourlyFootfall,
+    RecordingGap,
+)
 from renzheng.contracts.swipe import Swipe
+from renzheng.contracts.templates import AgentOfHolder, PersonTemplates, StaffAnswer, TemplateAnswer
 
 __all__ = [
+    "BED_VERDICT_WORDS",
     "CONTRACT_VERSION",
     "FLAGGED",
+    "FLAGGED_BEDS",
     "REASON_WORDS",
     "VERDICT_WORDS",
+    "AgentEvent",
+    "AgentOfHolder",
+    "AgentReport",
+    "BedCheck",
+    "BedOccupancy",
+    "BedVerdict",
+    "CameraFitness",
+    "CameraReport",
+    "CameraState",
+    "CheckDelivery",
+    "ClipManifest",
     "ClipReference",
     "Contract",
     "Coverage",
+    "DeliveryAnswer",
+    "DeliveryBatch",
     "FaceSample",
+    "HourlyFootfall",
     "IdentityCheck",
+    "ManifestSegment",
     "PackReference",
+    "PersonTemplates",
     "Reason",
+    "RecordingGap",
+    "RefusedDelivery",
+    "RoundKind",
     "SampleQuality",
+    "SignedManifest",
+    "StaffAnswer",
     "Swipe",
+    "TemplateAnswer",
     "ThresholdValues",
     "TrackEvidence",
     "TrackRole",

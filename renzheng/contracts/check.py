@@ -141,6 +141,10 @@ class IdentityCheck(Contract):
     tracks: tuple[TrackEvidence, ...] = ()
     samples: tuple[FaceSample, ...] = ()
     coverage: Coverage
+    sealed_samples: str | None = Field(
+        None,
+        description="embeddings for the server alone, where no template could be reached; path as for clips",
+    )
     still: str | None = Field(
         None,
         description="the picture at the swipe, where no holder or agent was found; path relative to the checks file",
@@ -151,3 +155,4 @@ class IdentityCheck(Contract):
     agents_without_photo: int = Field(0, ge=0, description="approved agents of the day who could not be compared")
     reference_photos: int = Field(0, ge=0, description="enrolled photos that passed the gate")
     agent_version: str
+    camera_id: str | None = Field(None, description="camera of a live box; null for recorded footage")

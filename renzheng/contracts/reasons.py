@@ -23,10 +23,26 @@ class Verdict(StrEnum):
     STAFF_ONLY = "staff_only"
     NOT_ASSESSABLE = "not_assessable"
     NOT_ENROLLED = "not_enrolled"
+    PENDING_REFERENCE = "pending_reference"
 
 
 FLAGGED = frozenset({Verdict.MISMATCH, Verdict.HOLDER_ABSENT, Verdict.STAFF_ONLY})
 """Verdicts a reviewer should look at; none of them is a finding of a violation."""
+
+
+class BedVerdict(StrEnum):
+    """What the camera says about one bed at one check (docs/wards.md)."""
+
+    PRESENT = "present"
+    SOMEONE_ELSE = "someone_else"
+    EMPTY = "empty"
+    OCCUPIED_UNSEEN = "occupied_unseen"
+    NOT_ASSESSABLE = "not_assessable"
+    PENDING_REFERENCE = "pending_reference"
+
+
+FLAGGED_BEDS = frozenset({BedVerdict.SOMEONE_ELSE, BedVerdict.EMPTY})
+"""Bed verdicts a reviewer should look at. A patient may be on leave or at an examination: no finding either."""
 
 
 class Reason(StrEnum):
@@ -63,6 +79,16 @@ class Reason(StrEnum):
     # who is not there to compare with
     PERSON_UNKNOWN = "person_unknown"
     NO_USABLE_PHOTO = "no_usable_photo"
+    REFERENCE_UNREACHABLE = "reference_unreachable"
+    # time and camera of a live box
+    CLOCK_UNCLEAR = "clock_unclear"
+    SWIPE_TIME_IMPLAUSIBLE = "swipe_time_implausible"
+    CAMERA_UNFIT = "camera_unfit"
+    # a bed
+    BED_EMPTY = "bed_empty"
+    BED_OCCUPIED_NO_FACE = "bed_occupied_no_face"
+    NO_EMPTY_BED_PICTURE = "no_empty_bed_picture"
+    BED_WITHOUT_PATIENT = "bed_without_patient"
     # quality of one face (OFIQ's component names)
     FACE_TOO_SMALL = "face_too_small"
     HEAD_TURNED = "head_turned"
@@ -91,6 +117,16 @@ VERDICT_WORDS: dict[Verdict, Words] = {
     Verdict.STAFF_ONLY: Words("仅有店员", "staff only"),
     Verdict.NOT_ASSESSABLE: Words("无法判断", "not assessable"),
     Verdict.NOT_ENROLLED: Words("未建档", "not enrolled"),
+    Verdict.PENDING_REFERENCE: Words("待中心判定", "awaiting the server"),
+}
+
+BED_VERDICT_WORDS: dict[BedVerdict, Words] = {
+    BedVerdict.PRESENT: Words("本人在床", "patient in bed"),
+    BedVerdict.SOMEONE_ELSE: Words("床上是他人", "somebody else in bed"),
+    BedVerdict.EMPTY: Words("空床", "bed empty"),
+    BedVerdict.OCCUPIED_UNSEEN: Words("床上有人但看不清脸", "occupied, face not seen"),
+    BedVerdict.NOT_ASSESSABLE: Words("无法判断", "not assessable"),
+    BedVerdict.PENDING_REFERENCE: Words("待中心判定", "awaiting the server"),
 }
 
 REASON_WORDS: dict[Reason, Words] = {
@@ -128,6 +164,18 @@ REASON_WORDS: dict[Reason, Words] = {
     ),
     Reason.PERSON_UNKNOWN: Words("人员编号未建档", "person number is not enrolled"),
     Reason.NO_USABLE_PHOTO: Words("建档照片均不合格", "no enrolled photo passes the quality gate"),
+    Reason.REFERENCE_UNREACHABLE: Words(
+        "暂时取不到建档模板，由中心判定", "templates could not be reached; the server decides"
+    ),
+    Reason.CLOCK_UNCLEAR: Words(
+        "时钟不可靠，录像与刷卡时间可能对不上", "clocks are in doubt: footage and swipe may not belong together"
+    ),
+    Reason.SWIPE_TIME_IMPLAUSIBLE: Words("刷卡时间明显不对", "the swipe's time cannot be right"),
+    Reason.CAMERA_UNFIT: Words("摄像机被遮挡或画面失效", "camera covered or without a true picture"),
+    Reason.BED_EMPTY: Words("床位画面与空床一致，且无动静", "the bed looks as it does empty, and nothing moves"),
+    Reason.BED_OCCUPIED_NO_FACE: Words("床上有人或有物，但没有可辨认的脸", "something is in the bed, but no face"),
+    Reason.NO_EMPTY_BED_PICTURE: Words("没有空床参照画面", "no picture of the empty bed to compare with"),
+    Reason.BED_WITHOUT_PATIENT: Words("该床位当前没有在院登记", "nobody is admitted to this bed"),
     Reason.FACE_TOO_SMALL: Words("人脸太小", "face too small"),
     Reason.HEAD_TURNED: Words("侧脸", "head turned away"),
     Reason.HEAD_TILTED: Words("头部倾斜", "head tilted"),

@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from renzheng.contracts.base import Contract
+from renzheng.contracts.bed import BedCheck
 from renzheng.contracts.check import IdentityCheck
+from renzheng.contracts.clip import ClipManifest, SignedManifest
+from renzheng.contracts.delivery import DeliveryAnswer, DeliveryBatch
+from renzheng.contracts.report import AgentReport
 from renzheng.contracts.swipe import Swipe
+from renzheng.contracts.templates import StaffAnswer, TemplateAnswer
 from renzheng.files import write_atomic
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -18,6 +23,14 @@ _Mode = Literal["validation", "serialization"]
 _CONTRACTS: dict[str, tuple[type[Contract], _Mode]] = {
     "swipe": (Swipe, "validation"),  # as it comes in
     "identity_check": (IdentityCheck, "serialization"),  # as it goes out
+    "bed_check": (BedCheck, "serialization"),
+    "clip_manifest": (ClipManifest, "serialization"),
+    "signed_manifest": (SignedManifest, "serialization"),
+    "agent_report": (AgentReport, "serialization"),
+    "delivery_batch": (DeliveryBatch, "serialization"),
+    "delivery_answer": (DeliveryAnswer, "validation"),
+    "template_answer": (TemplateAnswer, "validation"),
+    "staff_answer": (StaffAnswer, "validation"),
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from renzheng.contracts import REASON_WORDS, VERDICT_WORDS, Words
+from renzheng.contracts import BED_VERDICT_WORDS, REASON_WORDS, VERDICT_WORDS, Words
 from tests.translations import main, problems
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
@@ -42,7 +42,7 @@ def test_missing_words_are_named() -> None:
     assert problems(Colour, {Colour.RED: Words("红", "red")}) == ["Colour.BLUE: no words"]
 
 
-@pytest.mark.parametrize(("code", "words"), [*VERDICT_WORDS.items(), *REASON_WORDS.items()])
+@pytest.mark.parametrize(("code", "words"), [*VERDICT_WORDS.items(), *BED_VERDICT_WORDS.items(), *REASON_WORDS.items()])
 def test_the_glossary_has_every_verdict_and_reason_with_both_labels(code: StrEnum, words: Words) -> None:
     lines = GLOSSARY.read_text(encoding="utf-8").splitlines()
 

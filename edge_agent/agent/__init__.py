@@ -1,0 +1,1 @@
+"""The agent as a whole: what starts, watches and stops its parts."""

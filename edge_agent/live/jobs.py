@@ -1,0 +1,86 @@
+"""What the agent asks of its vision process, and what comes back. Plain values: they cross a pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from renzheng.contracts import BedCheck, CameraFitness, IdentityCheck, RoundKind, Swipe
+
+
+@dataclass(frozen=True)
+class SwipeJob:
+    """Check a swipe. Not ``final``: an opinion from what is recorded so far, of which nothing is kept.
+
+    ``clock_doubt`` says that the swipe's time or the box's clock is in doubt, so that nobody may be accused.
+    """
+
+    job_id: str
+    swipe: Swipe
+    final: bool
+    clock_doubt: bool = False
+
+
+@dataclass(frozen=True)
+class BedJob:
+    """Check a bed in a window that begins at ``asked_s``, seconds since 1970 (UTC)."""
+
+    job_id: str
+    check_id: str
+    bed_id: str
+    round_kind: RoundKind
+    asked_s: float
+
+
+@dataclass(frozen=True)
+class GlanceJob:
+    """Look at the newest keyframe of a camera."""
+
+    job_id: str
+    camera_id: str
+
+
+Job = SwipeJob | BedJob | GlanceJob
+
+
+@dataclass(frozen=True)
+class EvidenceFile:
+    """One file of a finished check, complete and on the disk. ``kind`` is clip, manifest, still, sample or sealed."""
+
+    kind: str
+    path: Path
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class CheckDone:
+    """A finished check and its files; ``remarks`` are for the log."""
+
+    job_id: str
+    check: IdentityCheck | BedCheck
+    files: tuple[EvidenceFile, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GlanceDone:
+    """What one glance found: people newly come to the counter, people there now, and the camera's fitness."""
+
+    job_id: str
+    camera_id: str
+    at_s: float
+    arrived: int
+    present: int
+    fitness: CameraFitness
+
+
+@dataclass(frozen=True)
+class JobFailed:
+    """A job that gave nothing. ``storage_full``: try again when there is room; else it was this job's own error."""
+
+    job_id: str
+    why: str
+    storage_full: bool = False
+
+
+Answer = CheckDone | GlanceDone | JobFailed

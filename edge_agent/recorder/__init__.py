@@ -1,0 +1,1 @@
+"""One process per camera: packets in, segments of a ring out; nothing is decoded."""

@@ -1,0 +1,1 @@
+"""Sending: batches of checks and reports, resumable clips, templates asked for."""

@@ -1,0 +1,46 @@
+"""How an agent hands things to the server: batches in which each thing has an id and is taken once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from renzheng.contracts.base import CONTRACT_VERSION, Contract, UtcTime
+from renzheng.contracts.bed import BedCheck
+from renzheng.contracts.check import IdentityCheck
+from renzheng.contracts.report import AgentReport
+
+DeliveryId = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class CheckDelivery(Contract):
+    """One finished check. ``clip_due`` says that a clip of the same id follows."""
+
+    delivery_id: DeliveryId
+    finished_at: UtcTime
+    clip_due: bool
+    check: Annotated[IdentityCheck | BedCheck, Field(discriminator="kind")]
+
+
+class DeliveryBatch(Contract):
+    """What one request carries."""
+
+    contract_version: Literal[1] = CONTRACT_VERSION
+    device_id: str
+    checks: tuple[CheckDelivery, ...] = ()
+    reports: tuple[AgentReport, ...] = ()
+
+
+class RefusedDelivery(Contract):
+    """A delivery the server will never take, and why."""
+
+    delivery_id: str
+    why: str
+
+
+class DeliveryAnswer(Contract):
+    """Which deliveries are now safe with the server; one that it had already is accepted again."""
+
+    accepted: tuple[str, ...]
+    refused: tuple[RefusedDelivery, ...] = ()

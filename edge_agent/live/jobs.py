@@ -13,12 +13,15 @@ class SwipeJob:
     """Check a swipe. Not ``final``: an opinion from what is recorded so far, of which nothing is kept.
 
     ``clock_doubt`` says that the swipe's time or the box's clock is in doubt, so that nobody may be accused.
+    ``give_up`` asks for the check of a swipe over which the process died again and again: not assessable, and nothing
+    is looked at. An error of the swipe's own is no failure either, but gives such a check.
     """
 
     job_id: str
     swipe: Swipe
     final: bool
     clock_doubt: bool = False
+    give_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class BedJob:
     bed_id: str
     round_kind: RoundKind
     asked_s: float
+    give_up: bool = False
 
 
 @dataclass(frozen=True)

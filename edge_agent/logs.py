@@ -1,0 +1,50 @@
+"""Structured logs: one JSON object a line on standard error, the same from every process of an agent.
+
+A message is a short fixed sentence; what varies goes into ``extra={"facts": {...}}``. Person numbers, names and faces
+never do.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+from renzheng.clock import from_seconds
+
+
+class JsonLines(logging.Formatter):
+    """``at``, ``level``, ``process``, ``where``, ``what``, then the facts."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; a traceback becomes a field."""
+        line: dict[str, Any] = {
+            "at": from_seconds(record.created).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "where": record.name,
+            "what": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def start_logging(process: str, level: int = logging.INFO) -> None:
+    """Send everything this process logs to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines(process))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "libav"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def facts(**values: object) -> dict[str, dict[str, object]]:
+    """The ``extra`` of a log call."""
+    return {"facts": values}

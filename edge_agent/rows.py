@@ -87,7 +87,11 @@ def read_rows(path: Path, required: Sequence[str]) -> RowFile:
     Raises :class:`BadInput` when the file is missing, empty, neither UTF-8 nor GB18030, not a workbook, or lacks
     columns; every missing column is named at once.
     """
-    data = _read_bytes(path)
+    return rows_of(path, _read_bytes(path), required)
+
+
+def rows_of(path: Path, data: bytes, required: Sequence[str]) -> RowFile:
+    """:func:`read_rows` of bytes that were read already; ``path`` is for messages."""
     if not data.strip():
         raise BadInput(f"{path}: the file is empty; expected a header with {', '.join(required)}")
     if data.startswith(OLD_OFFICE_MAGIC):

@@ -155,7 +155,8 @@ def parse_day(text: str) -> date:
     raise ValueError(f"{DAY_EXPECTED}, found {quoted(text)}")
 
 
-def _parse_id(text: str) -> str:
+def parse_id(text: str) -> str:
+    """A number or code of the platform as given. Raises ``ValueError`` that says what was expected."""
     if not text:
         raise ValueError("expected a value, found none")
     if len(text) > ID_CHARS_MAX:
@@ -169,10 +170,10 @@ def _parse_id(text: str) -> str:
     return text
 
 
-_SWIPE_PARSERS: dict[str, Callable[[str], Any]] = dict.fromkeys(SWIPE_COLUMNS, _parse_id) | {"setl_time": parse_time}
+_SWIPE_PARSERS: dict[str, Callable[[str], Any]] = dict.fromkeys(SWIPE_COLUMNS, parse_id) | {"setl_time": parse_time}
 _AGENT_PARSERS: dict[str, Callable[[str], Any]] = {
-    "psn_no": _parse_id,
-    "agent_psn_no": _parse_id,
+    "psn_no": parse_id,
+    "agent_psn_no": parse_id,
     "valid_from": parse_day,
     "valid_to": lambda text: parse_day(text) if text else None,
 }

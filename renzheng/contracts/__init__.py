@@ -14,7 +14,8 @@ from renzheng.contracts.check import (
     TrackRole,
 )
 from renzheng.contracts.clip import ClipManifest, ManifestSegment, SignedManifest
-from renzheng.contracts.delivery import CheckDelivery, DeliveryAnswer, DeliveryBatch, RefusedDelivery
+from renzheng.contracts.delivery import CheckDelivery, DeliveryAnswer, DeliveryBatch, EvidencePiece, RefusedDelivery
+from renzheng.contracts.device import EnrolmentAnswer, EnrolmentRequest
 from renzheng.contracts.reasons import (
     BED_VERDICT_WORDS,
     FLAGGED,
@@ -36,7 +37,7 @@ from renzheng.contracts.report import (
     RecordingGap,
 )
 from renzheng.contracts.swipe import Swipe
-from renzheng.contracts.templates import AgentOfHolder, PersonTemplates, StaffAnswer, TemplateAnswer
+from renzheng.contracts.templates import AgentOfHolder, PersonTemplates, StaffAnswer, TemplateAnswer, TemplateQuestion
 
 __all__ = [
     "BED_VERDICT_WORDS",
@@ -61,6 +62,9 @@ __all__ = [
     "Coverage",
     "DeliveryAnswer",
     "DeliveryBatch",
+    "EnrolmentAnswer",
+    "EnrolmentRequest",
+    "EvidencePiece",
     "FaceSample",
     "HourlyFootfall",
     "IdentityCheck",
@@ -76,6 +80,7 @@ __all__ = [
     "StaffAnswer",
     "Swipe",
     "TemplateAnswer",
+    "TemplateQuestion",
     "ThresholdValues",
     "TrackEvidence",
     "TrackRole",

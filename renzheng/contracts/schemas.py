@@ -12,9 +12,10 @@ from renzheng.contracts.bed import BedCheck
 from renzheng.contracts.check import IdentityCheck
 from renzheng.contracts.clip import ClipManifest, SignedManifest
 from renzheng.contracts.delivery import DeliveryAnswer, DeliveryBatch
+from renzheng.contracts.device import EnrolmentAnswer, EnrolmentRequest
 from renzheng.contracts.report import AgentReport
 from renzheng.contracts.swipe import Swipe
-from renzheng.contracts.templates import StaffAnswer, TemplateAnswer
+from renzheng.contracts.templates import StaffAnswer, TemplateAnswer, TemplateQuestion
 from renzheng.files import write_atomic
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,6 +30,9 @@ _CONTRACTS: dict[str, tuple[type[Contract], _Mode]] = {
     "agent_report": (AgentReport, "serialization"),
     "delivery_batch": (DeliveryBatch, "serialization"),
     "delivery_answer": (DeliveryAnswer, "validation"),
+    "enrolment_request": (EnrolmentRequest, "serialization"),
+    "enrolment_answer": (EnrolmentAnswer, "validation"),
+    "template_question": (TemplateQuestion, "serialization"),
     "template_answer": (TemplateAnswer, "validation"),
     "staff_answer": (StaffAnswer, "validation"),
 }

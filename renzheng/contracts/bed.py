@@ -56,7 +56,9 @@ class BedCheck(Contract):
     verdict: BedVerdict
     reasons: tuple[Reason, ...]
     score: Cosine | None = None
-    tracks: tuple[TrackEvidence, ...] = ()
+    tracks: tuple[TrackEvidence, ...] = Field(
+        (), description="in_counter_zone says here that the face lies in the bed, its crown where a lying head's is"
+    )
     samples: tuple[FaceSample, ...] = ()
     coverage: Coverage
     occupancy: BedOccupancy

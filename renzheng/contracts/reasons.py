@@ -89,6 +89,7 @@ class Reason(StrEnum):
     BED_OCCUPIED_NO_FACE = "bed_occupied_no_face"
     NO_EMPTY_BED_PICTURE = "no_empty_bed_picture"
     BED_WITHOUT_PATIENT = "bed_without_patient"
+    FACE_NOT_LYING = "face_not_lying"
     # quality of one face (OFIQ's component names)
     FACE_TOO_SMALL = "face_too_small"
     HEAD_TURNED = "head_turned"
@@ -175,7 +176,12 @@ REASON_WORDS: dict[Reason, Words] = {
     Reason.BED_EMPTY: Words("床位画面与空床一致，且无动静", "the bed looks as it does empty, and nothing moves"),
     Reason.BED_OCCUPIED_NO_FACE: Words("床上有人或有物，但没有可辨认的脸", "something is in the bed, but no face"),
     Reason.NO_EMPTY_BED_PICTURE: Words("没有空床参照画面", "no picture of the empty bed to compare with"),
-    Reason.BED_WITHOUT_PATIENT: Words("该床位当前没有在院登记", "nobody is admitted to this bed"),
+    Reason.BED_WITHOUT_PATIENT: Words(
+        "该床位当前没有在院登记，或登记不止一人", "nobody, or more than one person, is admitted to this bed"
+    ),
+    Reason.FACE_NOT_LYING: Words(
+        "另有不是躺在床上的人脸，可能是陪护或医护", "a face was there that does not lie in the bed: a visitor or staff"
+    ),
     Reason.FACE_TOO_SMALL: Words("人脸太小", "face too small"),
     Reason.HEAD_TURNED: Words("侧脸", "head turned away"),
     Reason.HEAD_TILTED: Words("头部倾斜", "head tilted"),

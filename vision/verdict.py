@@ -73,7 +73,7 @@ def role_of(track: TrackEvidence, bands: Bands) -> TrackRole:
     if track.lowest_agreement < CONFLICT_COSINE:
         return TrackRole.CONFLICT
     needed = bands.needed(track.independent_samples)
-    holder, agent, staff = (_or_lowest(s) for s in (track.holder_score, track.agent_score, track.staff_score))
+    holder, agent, staff = (or_lowest(s) for s in (track.holder_score, track.agent_score, track.staff_score))
     if holder >= needed and holder >= max(agent, staff) - RUNNER_UP_MARGIN:
         return TrackRole.HOLDER
     if max(holder, agent, staff) >= needed:
@@ -83,7 +83,8 @@ def role_of(track: TrackEvidence, bands: Bands) -> TrackRole:
     return TrackRole.OTHER if max(holder, agent, staff) < bands.reject else TrackRole.UNCERTAIN
 
 
-def _or_lowest(score: float | None) -> float:
+def or_lowest(score: float | None) -> float:
+    """The score, or the lowest there is where nothing was compared."""
     return -1.0 if score is None else score
 
 
@@ -113,7 +114,7 @@ def decide(
     """
     roles = [(track, role_of(track, bands)) for track in tracks]
     at_counter = [(track, role) for track, role in roles if track.in_counter_zone]
-    score = _best_score(at_counter)
+    score = best_score(at_counter)
     if holders := [track for track, role in at_counter if role is TrackRole.HOLDER]:
         many = any(track.independent_samples >= INDEPENDENT_NEEDED for track in holders)
         return Decision(Verdict.MATCH, (Reason.INDEPENDENT_SAMPLES if many else Reason.STRONG_SAMPLE,), score)
@@ -131,12 +132,13 @@ def decide(
     if others:
         return _on_others(others, poor, samples, score)
     if poor:
-        return Decision(Verdict.NOT_ASSESSABLE, (Reason.NO_ASSESSABLE_FACE, *_quality_reasons(poor, samples)), score)
+        return Decision(Verdict.NOT_ASSESSABLE, (Reason.NO_ASSESSABLE_FACE, *quality_reasons(poor, samples)), score)
     staff_seen = any(role is TrackRole.STAFF or track.in_staff_zone for track, role in roles)
     return _on_nobody(staff_seen, coverage)
 
 
-def _best_score(at_counter: Sequence[tuple[TrackEvidence, TrackRole]]) -> float | None:
+def best_score(at_counter: Sequence[tuple[TrackEvidence, TrackRole]]) -> float | None:
+    """The highest holder score of the assessable tracks; ``None`` for none."""
     scores = [track.holder_score for track, _ in at_counter if track.assessable_samples]
     return max((score for score in scores if score is not None), default=None)
 
@@ -166,35 +168,44 @@ def _track_doubts(roles: Sequence[tuple[TrackEvidence, TrackRole]], bands: Bands
             continue
         if role is TrackRole.CONFLICT:
             doubts[Reason.SAMPLES_DISAGREE] = None
-        elif role is TrackRole.NOT_ASSESSABLE and _or_lowest(track.holder_score) >= bands.reject:
+        elif role is TrackRole.NOT_ASSESSABLE and or_lowest(track.holder_score) >= bands.reject:
             doubts[Reason.POOR_FACE_MAY_BE_HOLDER] = None
         elif role is TrackRole.UNCERTAIN:
-            like_customer = max(_or_lowest(track.holder_score), _or_lowest(track.agent_score)) >= bands.reject
+            like_customer = max(or_lowest(track.holder_score), or_lowest(track.agent_score)) >= bands.reject
             doubts[Reason.SCORE_BETWEEN if like_customer else Reason.STAFF_OR_CUSTOMER_UNCLEAR] = None
     return tuple(doubts)
 
 
 def _may_be_customer_sought(track: TrackEvidence, bands: Bands) -> bool:
     """Whether a face away from the counter comes near the holder or an agent, and nearer than to any staff."""
-    sought = max(_or_lowest(track.holder_score), _or_lowest(track.agent_score))
-    return sought >= bands.reject and sought > _or_lowest(track.staff_score)
+    sought = max(or_lowest(track.holder_score), or_lowest(track.agent_score))
+    return sought >= bands.reject and sought > or_lowest(track.staff_score)
 
 
 def _on_others(
     others: Sequence[TrackEvidence], poor: Sequence[TrackEvidence], samples: Sequence[FaceSample], score: float | None
 ) -> Decision:
-    """Somebody else was there: an accusation only on enough independent, good samples that agree, and only if nobody
-    as near as that one stayed unclear."""
+    """Somebody else was there."""
+    accuses, reasons = judge_strangers(others, poor, samples)
+    return Decision(Verdict.MISMATCH if accuses else Verdict.NOT_ASSESSABLE, reasons, score)
+
+
+def judge_strangers(
+    others: Sequence[TrackEvidence], poor: Sequence[TrackEvidence], samples: Sequence[FaceSample]
+) -> tuple[bool, tuple[Reason, ...]]:
+    """Whether one or more strangers are there beyond doubt, and why or why not.
+
+    That takes enough independent, good samples of one of them that agree, and nobody as near whose face stayed
+    unclear. ``poor`` are the tracks beside them without an assessable sample.
+    """
     doubts = {track.track: _doubts_of_other(track, samples) for track in others}
     if all(doubts.values()):
-        reasons = dict.fromkeys(reason for doubt in doubts.values() for reason in doubt)
-        return Decision(Verdict.NOT_ASSESSABLE, tuple(reasons), score)
+        return False, tuple(dict.fromkeys(reason for doubt in doubts.values() for reason in doubt))
     clear_px = max(_face_height_px(track, samples) for track in others if not doubts[track.track])
     unclear = [*poor, *(track for track in others if set(doubts[track.track]) - _NOT_UNCLEAR)]
     if any(_face_height_px(track, samples) >= LARGE_SHARE * clear_px for track in unclear):
-        return Decision(Verdict.NOT_ASSESSABLE, (Reason.POOR_FACE_MAY_BE_HOLDER,), score)
-    also = (Reason.OTHERS_NOT_ASSESSABLE,) if unclear else ()
-    return Decision(Verdict.MISMATCH, (Reason.EVERY_FACE_DIFFERS, *also), score)
+        return False, (Reason.POOR_FACE_MAY_BE_HOLDER,)
+    return True, (Reason.EVERY_FACE_DIFFERS, *((Reason.OTHERS_NOT_ASSESSABLE,) if unclear else ()))
 
 
 _NOT_UNCLEAR = {Reason.TOO_FEW_SAMPLES, Reason.FACE_ALWAYS_THERE}
@@ -218,7 +229,8 @@ def _face_height_px(track: TrackEvidence, samples: Sequence[FaceSample]) -> floa
     return max((s.box_xyxy[3] - s.box_xyxy[1] for s in samples if s.track == track.track), default=0.0)
 
 
-def _quality_reasons(poor: Sequence[TrackEvidence], samples: Sequence[FaceSample]) -> tuple[Reason, ...]:
+def quality_reasons(poor: Sequence[TrackEvidence], samples: Sequence[FaceSample]) -> tuple[Reason, ...]:
+    """What the faces of these tracks failed at the gate, each once."""
     tracks = {track.track for track in poor}
     return tuple(dict.fromkeys(reason for s in samples if s.track in tracks for reason in s.quality.failed))
 

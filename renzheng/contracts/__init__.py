@@ -14,7 +14,7 @@ from renzheng.contracts.check import (
     TrackRole,
 )
 from renzheng.contracts.clip import ClipManifest, ManifestSegment, SignedManifest
-from renzheng.contracts.delivery import CheckDelivery, DeliveryAnswer, DeliveryBatch, EvidencePiece, RefusedDelivery
+from renzheng.contracts.delivery import CheckDelivery, DeliveryAnswer, DeliveryBatch, PieceDelivery, RefusedDelivery
 from renzheng.contracts.device import EnrolmentAnswer, EnrolmentRequest
 from renzheng.contracts.reasons import (
     BED_VERDICT_WORDS,
@@ -64,13 +64,13 @@ __all__ = [
     "DeliveryBatch",
     "EnrolmentAnswer",
     "EnrolmentRequest",
-    "EvidencePiece",
     "FaceSample",
     "HourlyFootfall",
     "IdentityCheck",
     "ManifestSegment",
     "PackReference",
     "PersonTemplates",
+    "PieceDelivery",
     "Reason",
     "RecordingGap",
     "RefusedDelivery",

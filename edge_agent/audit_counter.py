@@ -6,16 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import cv2
-from av.error import FFmpegError
-
 from calibration.sets import load_set
 from calibration.zones import read_zones
-from edge_agent.audit_files import clip_of, crop_of, enrolled_portrait, remove_files_of, still_of
+from edge_agent.audit_files import enrolled_portrait, kept_files, remove_files_of
 from edge_agent.audit_journal import Finished
-from edge_agent.clip import what_a_clip_lacks
 from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, stopped_check
-from edge_agent.footage import TimeWindow
+from edge_agent.kept_files import ONE_CHECKS_ERRORS, KeptFiles, told, write_jpeg
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.private_zones import PrivateZones
 from edge_agent.recorded import RecordedTimeline
@@ -23,27 +19,13 @@ from edge_agent.recording_probe import RecordedFile
 from edge_agent.references import FolderReferences
 from edge_agent.surroundings import Surroundings
 from edge_agent.tables import AgentTable
-from renzheng.clock import from_seconds, to_seconds
-from renzheng.contracts import FLAGGED, ClipReference, IdentityCheck, Swipe, TrackRole, Verdict
-from renzheng.errors import BadInput
-from renzheng.files import make_private, sha256_file, storage_errors, write_atomic
+from renzheng.contracts import FLAGGED, IdentityCheck, Swipe, Verdict
+from renzheng.files import storage_errors
+from vision.evidence import tracks_shown
 from vision.pack import open_pack
-from vision.types import BgrImage
 from vision.zones import Zones
 
 ClipPolicy = Literal["all", "flagged", "none"]
-JPEG_QUALITY = 88
-
-ONE_SWIPES_ERRORS = (
-    FFmpegError,  # a recording that the decoder or the clip's encoder chokes on
-    cv2.error,  # a picture that OpenCV chokes on
-    OSError,  # a file that vanished or cannot be read; that the disk is full is told apart
-    BadInput,  # a recording or photo that was in order when the audit began
-    ValueError,  # footage or a photo with numbers that nobody foresaw
-    LookupError,
-    ArithmeticError,
-)
-"""What may go wrong with one swipe and says nothing about the next."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +45,6 @@ class CounterPlan:
     clock_offset_s: float = 0.0
     exhaustive: bool = False
     clips: ClipPolicy = "all"
-
-
-def tracks_shown(check: IdentityCheck) -> frozenset[int]:
-    """Tracks whose faces are kept: once holder or agent was found nobody else's, and never those outside the zone."""
-    if check.verdict in (Verdict.MATCH, Verdict.PROXY_MATCH):
-        return frozenset(t.track for t in check.tracks if t.role in (TrackRole.HOLDER, TrackRole.AGENT))
-    return frozenset(t.track for t in check.tracks if t.role is not TrackRole.OUTSIDE)
 
 
 class AuditCounter:
@@ -108,7 +83,7 @@ class AuditCounter:
         try:
             with storage_errors(self.plan.out):
                 check, warnings = self._checked(swipe)
-        except ONE_SWIPES_ERRORS as error:
+        except ONE_CHECKS_ERRORS as error:
             check, warnings = self._stopped(swipe, error)
         return Finished(check, tuple(self.references.refusals[known_refusals:]), warnings)
 
@@ -117,72 +92,33 @@ class AuditCounter:
         references = self.references.references_for(swipe.psn_no, swipe.setl_time)
         checked = check_swipe(swipe, self.footage, self.surroundings, references, self.settings)
         if references.holder and references.holder.portrait_bgr is not None:
-            _write_jpeg(self.plan.out / enrolled_portrait(swipe.psn_no), references.holder.portrait_bgr)
-        check = self._with_still(self._with_crops(checked), checked.still_bgr)
+            write_jpeg(self.plan.out / enrolled_portrait(swipe.psn_no), references.holder.portrait_bgr)
+        files = kept_files(self.plan.out, swipe.setl_id)
+        check = self._with_pictures(checked, files)
         try:
             with storage_errors(self.plan.out):
-                return self._with_clip(check)
-        except ONE_SWIPES_ERRORS as error:
-            return check, (f"{swipe.setl_id}: no clip: {_told(error)}",)
+                return self._with_clip(check, files)
+        except ONE_CHECKS_ERRORS as error:
+            return check, (f"{swipe.setl_id}: no clip: {told(error)}",)
 
     def _stopped(self, swipe: Swipe, error: Exception) -> tuple[IdentityCheck, tuple[str, ...]]:
         """What is left of a swipe whose check an error stopped; the recordings are opened anew for the next one."""
         self.footage.close()
         remove_files_of(self.plan.out, swipe.setl_id)
-        warning = f"{swipe.setl_id}: not assessable, because an error stopped its check: {_told(error)}"
+        warning = f"{swipe.setl_id}: not assessable, because an error stopped its check: {told(error)}"
         return stopped_check(swipe, self.footage, self.settings), (warning,)
 
-    def _with_crops(self, checked: CheckedSwipe) -> IdentityCheck:
-        """Keep a picture of the face of every sample that the verdict rests on."""
-        shown = tracks_shown(checked.check)
-        samples = []
-        for number, (sample, face) in enumerate(zip(checked.check.samples, checked.sample_faces, strict=True)):
-            if sample.track in shown:
-                crop = crop_of(checked.check.swipe_id, number, sample)
-                _write_jpeg(self.plan.out / crop, self.private.portrait(face))
-                sample = sample.model_copy(update={"crop": crop.as_posix()})
-            samples.append(sample)
-        return checked.check.model_copy(update={"samples": tuple(samples)})
-
-    def _with_still(self, check: IdentityCheck, still_bgr: BgrImage | None) -> IdentityCheck:
-        """Keep the picture at the swipe where no face that decided can be shown."""
-        if still_bgr is None or check.verdict in (Verdict.MATCH, Verdict.PROXY_MATCH):
+    def _with_pictures(self, checked: CheckedSwipe, files: KeptFiles) -> IdentityCheck:
+        """Keep the faces that the verdict rests on, and the picture at the swipe where none of them can be shown."""
+        check = files.keep_crops(checked.check, checked.sample_faces, tracks_shown(checked.check), self.private)
+        if checked.still_bgr is None or check.verdict in (Verdict.MATCH, Verdict.PROXY_MATCH):
             return check
-        still = still_of(check.swipe_id)
-        _write_jpeg(self.plan.out / still, still_bgr)
-        return check.model_copy(update={"still": still.as_posix()})
+        return files.keep_still(check, checked.still_bgr)
 
-    def _with_clip(self, check: IdentityCheck) -> tuple[IdentityCheck, tuple[str, ...]]:
-        """Cut the window from the recordings, where the policy asks for it and footage is there: by stream copy, or
-        encoded again where the camera sees a private zone. Also says what of the footage the clip does not show."""
+    def _with_clip(self, check: IdentityCheck, files: KeptFiles) -> tuple[IdentityCheck, tuple[str, ...]]:
+        """The clip, where the policy asks for it and footage is there."""
         wanted = self.plan.clips == "all" or (self.plan.clips == "flagged" and check.verdict in FLAGGED)
-        path = clip_of(check.swipe_id)
-        window = TimeWindow(to_seconds(check.window_start), to_seconds(check.window_end))
         if not wanted:
             return check, ()
-        make_private(self.plan.out / path.parent)
-        cut = self.footage.cut(window, self.plan.out / path, self.private)
-        if cut is None:
-            return check, ()
-        clip = ClipReference(
-            path=path.as_posix(),
-            sha256=sha256_file(cut.path),
-            start=from_seconds(cut.start_s),
-            end=from_seconds(cut.end_s),
-            source=cut.sources,
-            masked=bool(self.private),
-        )
-        lack = what_a_clip_lacks(self.footage, window, cut)
-        return check.model_copy(update={"clip": clip}), (f"{check.swipe_id}: {lack}",) if lack else ()
-
-
-def _write_jpeg(path: Path, image_bgr: BgrImage) -> None:
-    done, data = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    if not done:
-        raise ValueError(f"{path}: the picture could not be encoded")
-    make_private(path.parent)
-    write_atomic(path, data.tobytes(), durable=False)  # many and small; a run that is taken up looks for each
-
-
-def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
+        check, _, lack = files.keep_clip(check, self.footage, self.private)
+        return check, (f"{check.swipe_id}: {lack}",) if lack else ()

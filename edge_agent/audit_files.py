@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+from edge_agent.kept_files import KeptFiles
 from renzheng.contracts import FaceSample, IdentityCheck
 from renzheng.files import is_part
 from renzheng.ids import file_stem
@@ -40,6 +42,12 @@ def still_of(swipe_id: str) -> Path:
 def clip_of(swipe_id: str) -> Path:
     """The video of the window."""
     return Path("clips", f"{file_stem(swipe_id)}.mp4")
+
+
+def kept_files(out: Path, swipe_id: str) -> KeptFiles:
+    """Where the pictures and the clip of a swipe go."""
+    crop = partial(crop_of, swipe_id)
+    return KeptFiles(out, crop, still_of(swipe_id), clip_of(swipe_id))
 
 
 def pictures_of(check: IdentityCheck) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a recorder process uses time windows and has no use for arrays
+    from edge_agent.private_zones import PrivateZones
     from vision.types import Frame
 
 LOOKS_PER_S = 5.0
@@ -87,6 +88,9 @@ class Footage(Protocol):
         """Share of the window, 0 to 1, that recordings cover."""
         ...
 
-    def cut(self, window: TimeWindow, path: Path) -> Cut | None:
-        """Write the window as an MP4 by stream copy from the keyframe before it; ``None`` when nothing is there."""
+    def cut(self, window: TimeWindow, path: Path, private: PrivateZones | None = None) -> Cut | None:
+        """Write the window as an MP4 by stream copy from the keyframe before it; ``None`` when nothing is there.
+
+        With ``private`` zones it is encoded again, with them black.
+        """
         ...

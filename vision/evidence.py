@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from renzheng.clock import from_seconds
-from renzheng.contracts import FaceSample, TrackEvidence, TrackRole
+from renzheng.contracts import FaceSample, IdentityCheck, TrackEvidence, TrackRole, Verdict
 from vision.gallery import WeightedMean, best_template, weighted_mean
 from vision.people import Person, References
 from vision.track import independent_count, sample_weights
@@ -16,6 +16,13 @@ from vision.zones import ZoneKind, Zones
 
 DIGITS = 4
 """Cosines are rounded before anything is decided, so that the stored numbers give the same verdict."""
+
+
+def tracks_shown(check: IdentityCheck) -> frozenset[int]:
+    """Tracks whose faces are kept: once holder or agent was found nobody else's, and never those outside the zone."""
+    if check.verdict in (Verdict.MATCH, Verdict.PROXY_MATCH):
+        return frozenset(t.track for t in check.tracks if t.role in (TrackRole.HOLDER, TrackRole.AGENT))
+    return frozenset(t.track for t in check.tracks if t.role is not TrackRole.OUTSIDE)
 
 
 def _mean_of(track: FaceTrack) -> WeightedMean:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_agent.footage import LOOKS_PER_S, Cut, OnDamage, Stretch, TimeWindow
+from edge_agent.private_zones import PrivateZones
 from vision.align import ARCFACE_POINTS, align_crop
 from vision.detect import MIN_SCORE, no_detections
 from vision.pack import VisionPack
@@ -148,7 +149,7 @@ class PlantedFootage:
         )
         return min(1.0, covered / window.length_s)
 
-    def cut(self, window: TimeWindow, path: Path) -> Cut | None:
+    def cut(self, window: TimeWindow, path: Path, private: PrivateZones | None = None) -> Cut | None:
         return None
 
     def _frame(self, second: float) -> Frame:

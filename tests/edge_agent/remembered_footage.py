@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_agent.footage import Cut, Footage, OnDamage, Stretch, TimeWindow
+from edge_agent.private_zones import PrivateZones
 from vision.types import Frame
 
 
@@ -39,5 +40,5 @@ class RememberedFootage:
     def recorded_share(self, window: TimeWindow) -> float:
         return self._real.recorded_share(window)
 
-    def cut(self, window: TimeWindow, path: Path) -> Cut | None:
-        return self._real.cut(window, path)
+    def cut(self, window: TimeWindow, path: Path, private: PrivateZones | None = None) -> Cut | None:
+        return self._real.cut(window, path, private)

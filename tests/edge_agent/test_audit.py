@@ -23,11 +23,11 @@ import pytest
 
 from edge_agent import audit_counter
 from edge_agent.audit import AuditResult, run_audit
-from edge_agent.audit_counter import AuditCounter
 from edge_agent.audit_inputs import AuditOptions
 from edge_agent.audit_journal import JOURNAL_NAME
 from edge_agent.check_table import read_checks_jsonl
 from edge_agent.counter import CheckedSwipe, check_swipe
+from edge_agent.kept_files import KeptFiles
 from edge_agent.recorded import RecordedTimeline
 from renzheng.cli import run
 from renzheng.clock import local_text
@@ -374,7 +374,7 @@ def test_faces_written_before_an_error_do_not_stay_behind(
     def broken(*_: object) -> None:
         raise ValueError("no still")
 
-    monkeypatch.setattr(AuditCounter, "_with_still", broken)
+    monkeypatch.setattr(KeptFiles, "keep_still", broken)
     options = fewer(day, tmp_path, "S3")
     assert run_audit(options).checks[0].reasons == (Reason.UNREADABLE,)
     assert [path.name for path in (options.out / "faces").rglob("*.jpg")] == ["howard.jpg"]

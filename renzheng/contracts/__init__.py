@@ -14,8 +14,9 @@ from renzheng.contracts.check import (
     TrackRole,
 )
 from renzheng.contracts.clip import ClipManifest, ManifestSegment, SignedManifest
-from renzheng.contracts.delivery import CheckDelivery, DeliveryAnswer, DeliveryBatch, PieceDelivery, RefusedDelivery
+from renzheng.contracts.delivery import CheckDelivery, DeliveryAnswer, DeliveryBatch, EvidencePiece, RefusedDelivery
 from renzheng.contracts.device import EnrolmentAnswer, EnrolmentRequest
+from renzheng.contracts.pending import PendingFace, PendingSamples, PendingTrack
 from renzheng.contracts.reasons import (
     BED_VERDICT_WORDS,
     FLAGGED,
@@ -64,13 +65,16 @@ __all__ = [
     "DeliveryBatch",
     "EnrolmentAnswer",
     "EnrolmentRequest",
+    "EvidencePiece",
     "FaceSample",
     "HourlyFootfall",
     "IdentityCheck",
     "ManifestSegment",
     "PackReference",
+    "PendingFace",
+    "PendingSamples",
+    "PendingTrack",
     "PersonTemplates",
-    "PieceDelivery",
     "Reason",
     "RecordingGap",
     "RefusedDelivery",

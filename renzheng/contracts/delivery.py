@@ -14,6 +14,14 @@ from renzheng.contracts.report import AgentReport
 DeliveryId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
+class EvidencePiece(Contract):
+    """A small file of a check: a face, the still, or sealed samples. The clip is uploaded apart."""
+
+    path: str = Field(description="as the check names it")
+    sha256: str
+    data: str = Field(description="the file's bytes, base64")
+
+
 class CheckDelivery(Contract):
     """One finished check. ``clip_due`` says that a clip of the same id follows."""
 
@@ -21,16 +29,7 @@ class CheckDelivery(Contract):
     finished_at: UtcTime
     clip_due: bool
     check: Annotated[IdentityCheck | BedCheck, Field(discriminator="kind")]
-
-
-class PieceDelivery(Contract):
-    """A small file that a check names: a face, the still, or sealed samples. Clips are uploaded apart."""
-
-    delivery_id: DeliveryId
-    check_id: str
-    path: str = Field(description="as the check names it")
-    sha256: str
-    data: str = Field(description="the file's bytes, base64")
+    pieces: tuple[EvidencePiece, ...] = Field((), description="files the check names, as far as they may leave the box")
 
 
 class DeliveryBatch(Contract):
@@ -39,7 +38,6 @@ class DeliveryBatch(Contract):
     contract_version: Literal[1] = CONTRACT_VERSION
     device_id: str
     checks: tuple[CheckDelivery, ...] = ()
-    pieces: tuple[PieceDelivery, ...] = ()
     reports: tuple[AgentReport, ...] = ()
 
 

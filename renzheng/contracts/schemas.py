@@ -13,6 +13,7 @@ from renzheng.contracts.check import IdentityCheck
 from renzheng.contracts.clip import ClipManifest, SignedManifest
 from renzheng.contracts.delivery import DeliveryAnswer, DeliveryBatch
 from renzheng.contracts.device import EnrolmentAnswer, EnrolmentRequest
+from renzheng.contracts.pending import PendingSamples
 from renzheng.contracts.report import AgentReport
 from renzheng.contracts.swipe import Swipe
 from renzheng.contracts.templates import StaffAnswer, TemplateAnswer, TemplateQuestion
@@ -30,6 +31,7 @@ _CONTRACTS: dict[str, tuple[type[Contract], _Mode]] = {
     "agent_report": (AgentReport, "serialization"),
     "delivery_batch": (DeliveryBatch, "serialization"),
     "delivery_answer": (DeliveryAnswer, "validation"),
+    "pending_samples": (PendingSamples, "serialization"),
     "enrolment_request": (EnrolmentRequest, "serialization"),
     "enrolment_answer": (EnrolmentAnswer, "validation"),
     "template_question": (TemplateQuestion, "serialization"),

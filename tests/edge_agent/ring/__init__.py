@@ -1,0 +1,1 @@
+"""The ring: its index, its budget and the footage in it."""

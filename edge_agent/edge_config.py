@@ -25,7 +25,7 @@ from pydantic_settings import (
 )
 
 from edge_agent.footage import AFTER_S, BEFORE_S
-from renzheng.contracts import Verdict
+from renzheng.contracts import BedVerdict, Verdict
 from renzheng.errors import BadInput
 from renzheng.ids import file_stem
 
@@ -180,10 +180,15 @@ class KeepConfig(Part):
     min_free_gib: PositiveFloat = Field(1.0, description="the ring gives way before less than this is free")
     acknowledged_hours: float = Field(24.0, ge=0, description="how long sent evidence stays on the box")
     leaves: dict[Verdict, Leaves] = Field(default_factory=dict)
+    bed_leaves: dict[BedVerdict, Leaves] = Field(default_factory=dict)
 
     def leaves_for(self, verdict: Verdict) -> Leaves:
         """What may leave for a verdict: a flagged or unclear one takes its clip along unless told otherwise."""
         return self.leaves.get(verdict, _LEAVES.get(verdict, "clip"))
+
+    def leaves_for_bed(self, verdict: BedVerdict) -> Leaves:
+        """The same for a bed: of a patient found in bed only the numbers leave."""
+        return self.bed_leaves.get(verdict, "report" if verdict is BedVerdict.PRESENT else "clip")
 
 
 _LEAVES: dict[Verdict, Leaves] = {

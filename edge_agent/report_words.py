@@ -6,11 +6,9 @@ here, so that a test can hold the tables and the pages together.
 
 from __future__ import annotations
 
-import re
-import string
-from collections.abc import Iterator
 from pathlib import Path
 
+from edge_agent.word_tables import misused, untranslated
 from renzheng.contracts import TrackRole, Words
 
 ROLE_WORDS: dict[TrackRole, Words] = {
@@ -276,9 +274,6 @@ WORDS: dict[str, Words] = {
     "ex_not_recomputed": Words("未重新计算", "not recomputed"),
 }
 
-_CALL = re.compile(r"""\b(?:(?:t|said|column)\(\s*|attr\(\s*"[a-z-]+",\s*)["']([a-z0-9_]+)["']""")
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
-
 
 def _sources() -> dict[str, str]:
     """Name to text of every file that may use interface words."""
@@ -288,36 +283,13 @@ def _sources() -> dict[str, str]:
     return {file.name: file.read_text(encoding="utf-8") for file in wanted}
 
 
-def _blanks(text: str) -> set[str]:
-    """Names of the places that a text leaves open."""
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-
-def _untranslated() -> Iterator[str]:
-    tables: dict[str, dict[str, Words]] = {
-        "WORDS": WORDS,
-        "FIELD_WORDS": FIELD_WORDS,
-        "ROLE_WORDS": {role.value: words for role, words in ROLE_WORDS.items()},
-    }
-    for table, entries in tables.items():
-        for key, (zh, en) in entries.items():
-            if not zh.strip() or not en.strip():
-                yield f"{table}[{key!r}]: expected words in both languages, got {zh!r} and {en!r}"
-            if _blanks(zh) != _blanks(en):
-                yield f"{table}[{key!r}]: the two languages leave different places open"
-            if _CHINESE.search(en) and key != "foot":
-                yield f"{table}[{key!r}]: the English words hold Chinese: {en!r}"
-
-
 def missing() -> list[str]:
     """What is wrong with the tables: a language missing, a word unused, used but unknown, or written elsewhere."""
-    found = list(_untranslated())
+    tables = {
+        "WORDS": WORDS,
+        "FIELD_WORDS": FIELD_WORDS,
+        "ROLE_WORDS": {role.value: ROLE_WORDS[role] for role in ROLE_WORDS},
+    }
+    found = list(untranslated(tables, mixed={"foot"}))
     found += [f"ROLE_WORDS: no words for {role.value!r}" for role in TrackRole if role not in ROLE_WORDS]
-    sources = _sources()
-    everything = "\n".join(sources.values())
-    found += [f"WORDS[{key!r}]: used nowhere" for key in WORDS if not re.search(rf"""["']{key}["']""", everything)]
-    for name, text in sources.items():
-        found += [f"{name}: asks for unknown words {key!r}" for key in _CALL.findall(text) if key not in WORDS]
-        if name.endswith((".html", ".js")) and _CHINESE.search(text.replace("中文", "")):
-            found.append(f"{name}: holds Chinese words that belong into WORDS")
-    return found
+    return found + list(misused(WORDS, _sources()))

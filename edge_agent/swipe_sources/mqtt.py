@@ -120,7 +120,7 @@ class MqttSource:
         if self._why_leave or self._intake is None:
             return  # not acknowledged, so it comes again
         try:
-            why = self._handed_in(message.payload, self._intake)
+            why = self._handed_in(bytes(message.payload), self._intake)
         except StorageFull as error:
             self._why_leave = str(error)
             return
@@ -171,12 +171,14 @@ def _has_more(connection: Any) -> bool:
 async def _readable(connection: Any, stopped: asyncio.Future[Any]) -> None:
     """Return when bytes are there, when ``stopped``, or after :data:`LOOK_S`."""
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_reader(connection, lambda: ready.done() or ready.set_result(None))
+    ready = asyncio.Event()
+    loop.add_reader(connection, ready.set)
+    waiting = asyncio.ensure_future(ready.wait())
     try:
-        await asyncio.wait({ready, stopped}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiting, stopped}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
     finally:
         loop.remove_reader(connection)
+        waiting.cancel()
 
 
 def _words(error: Exception) -> str:

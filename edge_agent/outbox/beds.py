@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from edge_agent.outbox.database import Database
-from edge_agent.outbox.diary import add_drop
+from edge_agent.outbox.diary import add_drop, put_note
 from edge_agent.outbox.records import PlannedBedCheck
 from renzheng.contracts import RoundKind
 from renzheng.errors import BadInput
@@ -19,10 +19,14 @@ class BedChecks:
 
     database: Database
 
-    def plan_bed_checks(self, planned: Iterable[tuple[str, str, RoundKind, float]]) -> int:
+    def plan_bed_checks(
+        self, planned: Iterable[tuple[str, str, RoundKind, float]], note: tuple[str, str] | None = None
+    ) -> int:
         """Keep ``(check_id, bed_id, round_kind, due_s)``; those known already stay as they are.
 
-        Returns how many are new. Raises :class:`BadInput` when a swipe has one of the ids, and then keeps none.
+        ``note`` is a key and a value for :meth:`~edge_agent.outbox.diary.Diary.note`, kept with the plan or not at
+        all: a day that is drawn at random must not be drawn twice. Returns how many are new. Raises :class:`BadInput`
+        when a swipe has one of the ids, and then keeps none.
         """
         new = 0
         with self.database.transaction() as write:
@@ -33,6 +37,8 @@ class BedChecks:
                     "INSERT OR IGNORE INTO bed_checks (check_id, bed_id, round_kind, due_s) VALUES (?, ?, ?, ?)",
                     (check_id, bed_id, RoundKind(round_kind).value, due_s),
                 ).rowcount
+            if note is not None:
+                put_note(write, *note)
         return new
 
     def open_bed_checks(self) -> list[PlannedBedCheck]:

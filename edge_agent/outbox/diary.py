@@ -84,7 +84,7 @@ class Diary:
     def set_note(self, key: str, value: str) -> None:
         """Keep a small value, durably. Raises :class:`StorageFull`."""
         with self.database.transaction() as write:
-            write.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
+            put_note(write, key, value)
 
     def notes(self, prefix: str = "") -> dict[str, str]:
         """Every value whose key begins so, by key."""
@@ -104,3 +104,8 @@ def add_event(write: sqlite3.Connection, at_s: float, kind: str, camera_id: str 
 def add_drop(write: sqlite3.Connection, kind: str, n: int) -> None:
     """Count drops within a transaction."""
     write.execute("INSERT INTO drops VALUES (?1, ?2) ON CONFLICT (kind) DO UPDATE SET total = total + ?2", (kind, n))
+
+
+def put_note(write: sqlite3.Connection, key: str, value: str) -> None:
+    """Keep a note within a transaction."""
+    write.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))

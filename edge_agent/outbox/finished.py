@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from edge_agent.edge_config import Leaves
 from edge_agent.live.jobs import CheckDone
-from edge_agent.outbox.database import Database
 from edge_agent.outbox.diary import add_drop
 from edge_agent.outbox.records import CheckSummary, id_of, is_flagged
+from edge_agent.outbox.retention import Retention
 from renzheng.clock import to_seconds
 from renzheng.contracts import AgentReport, BedCheck, BedVerdict, IdentityCheck, Reason, Verdict
 from renzheng.errors import BadInput
@@ -20,10 +20,8 @@ CLIP_DROPPED = "clip_dropped_budget"
 """A remark of :class:`CheckDone`, and the drop counter it becomes: no clip was cut, because evidence has no room."""
 
 
-class FinishedChecks:
+class FinishedChecks(Retention):
     """The finished checks of one :class:`~edge_agent.outbox.store.Store`."""
-
-    database: Database
 
     def finish_swipe(self, done: CheckDone, leaves: Leaves, now_s: float) -> bool:
         """Keep the check of an accepted swipe, queue what may leave the box, and close the swipe: all or nothing.
@@ -72,15 +70,6 @@ class FinishedChecks:
                 for file in done.files
             ],
         )
-
-    def stored_path(self, path: Path) -> str:
-        """A path as the database holds it: the data folder may be moved."""
-        folder = self.database.path.parent
-        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
-
-    def real_path(self, stored: str) -> Path:
-        """The reverse."""
-        return self.database.path.parent / stored
 
     def queue_report(self, report: AgentReport) -> None:
         """Queue a report for the server; the same id is queued once. Raises :class:`StorageFull`."""

@@ -1,10 +1,12 @@
-"""The line to the review server: each request ends in an answer or in one of five kinds of failure."""
+"""The line to the review server: each request ends in an answer or in a failure of a known kind."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -33,7 +35,7 @@ SLOWEST_BYTES_PER_S = 4096.0
 """A body gets this much longer than ``timeout_s`` to arrive: boxes hang on poor lines."""
 
 WAIT_S_MAX = 3600.0
-_DETAIL_MAX = 300
+_DETAIL_MAX = 200
 
 _Answer = TypeVar("_Answer", bound=Contract)
 
@@ -44,6 +46,10 @@ class LinkFailure(RenzhengError):
 
 class Unreachable(LinkFailure):
     """Nobody answered, or not what the server answers: network, time-out, 5xx, a body that broke off."""
+
+
+class ServerFailed(Unreachable):
+    """5xx or another answer that the server should not give: perhaps because of what was sent."""
 
 
 class TooMuch(LinkFailure):
@@ -79,6 +85,8 @@ class ServerLink:
 
     def __init__(self, server: ServerConfig, identity: DeviceIdentity) -> None:
         """Raises :class:`BadInput` when the server's ``ca_file`` holds no certificate."""
+        self.device_id = identity.device_id
+        self.successes = 0
         self.base = httpx.URL(server.url.rstrip("/") + "/")
         self._timeout_s = server.timeout_s
         headers = {"User-Agent": f"renzheng-edge/{renzheng.__version__}"}
@@ -140,11 +148,13 @@ class ServerLink:
         limit_s = self._timeout_s + len(content) / SLOWEST_BYTES_PER_S
         try:
             async with asyncio.timeout(limit_s):
-                return await self._exchange(method, self.base.join(path), dict(headers or {}), content)
+                answered = await self._exchange(method, self.base.join(path), dict(headers or {}), content)
         except TimeoutError as error:
             raise Unreachable(f"{self.base.host}: no whole answer within {limit_s:.0f} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unreachable(f"{self.base.host}: {type(error).__name__}: {error}") from error
+        self.successes += answered.status < 300
+        return answered
 
     async def _exchange(self, method: str, url: httpx.URL, headers: dict[str, str], content: bytes) -> Answered:
         async with self._client.stream(method, url, headers=headers, content=content) as response:
@@ -175,7 +185,7 @@ def failure_of(answered: Answered) -> LinkFailure:
         return Wait(f"the server asks to wait ({what})", retry_after_s(answered.headers.get("Retry-After", "")))
     if status in (400, 409, 415, 422) and _is_json(answered):
         return Refused(f"the server refuses it ({what})")
-    return Unreachable(f"the server answers {what}")
+    return ServerFailed(f"the server answers {what}")
 
 
 def retry_after_s(value: str) -> float:
@@ -203,6 +213,14 @@ def _is_json(answered: Answered) -> bool:
 
 
 def _told(answered: Answered) -> str:
-    """Status and, where it is JSON, what was said; a page of a proxy is left out."""
-    detail = answered.body[:_DETAIL_MAX].decode("utf-8", "replace") if _is_json(answered) else ""
-    return f"{answered.status} {detail}".strip()
+    """Status and the ``detail`` of a JSON answer where that is one short sentence.
+
+    A list of wrong fields repeats what was sent, and this text ends up in logs, which hold no person numbers.
+    """
+    detail = None
+    if _is_json(answered):
+        with suppress(ValueError):
+            said = json.loads(answered.body)
+            detail = said.get("detail") if isinstance(said, dict) else None
+    plain = detail if isinstance(detail, str) and len(detail) <= _DETAIL_MAX else ""
+    return f"{answered.status} {plain}".strip()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_agent import report_words
+from edge_agent.box import words as box_words
 from renzheng.contracts import BED_VERDICT_WORDS, REASON_WORDS, VERDICT_WORDS, BedVerdict, Reason, Verdict, Words
 
 Code = TypeVar("Code", bound=StrEnum)
@@ -75,7 +76,7 @@ def document_problems(root: Path = ROOT) -> list[str]:
 def main() -> int:
     """Print what is wrong; 1 when anything is."""
     found = problems(Verdict, VERDICT_WORDS) + problems(BedVerdict, BED_VERDICT_WORDS) + problems(Reason, REASON_WORDS)
-    found += report_words.missing() + document_problems()
+    found += report_words.missing() + box_words.missing() + document_problems()
     for line in found:
         print(line, file=sys.stderr)
     return 1 if found else 0

@@ -26,6 +26,9 @@ class BoxMetrics:
         self._registry.register(_StateCollector(view))
         self._checks = Counter(f"{_PREFIX}_checks", "Finished checks.", ("kind", "verdict"), registry=self._registry)
         self._swipes = Counter(f"{_PREFIX}_swipes", "Swipes handed in.", ("source", "receipt"), registry=self._registry)
+        self._refused = Counter(
+            f"{_PREFIX}_http_refused", "Swipes over HTTP that were not taken.", ("why",), registry=self._registry
+        )
         self._waited = Histogram(
             f"{_PREFIX}_verdict_seconds",
             "From the swipe's arrival to its first opinion or final verdict.",
@@ -46,6 +49,10 @@ class BoxMetrics:
     def swipe_taken(self, source: str, receipt: str) -> None:
         """A swipe was handed in; ``receipt`` is new, known or conflict."""
         self._swipes.labels(source, receipt).inc()
+
+    def refused(self, why: str) -> None:
+        """A terminal's request was not taken; ``why`` is the answer's code."""
+        self._refused.labels(why).inc()
 
     def opinion_given(self, waited_s: float) -> None:
         """A first opinion came so many seconds after its swipe arrived."""

@@ -92,6 +92,7 @@ class CameraView:
 class CheckView:
     """One check: ``check_id`` is the swipe's setl_id or the bed check's id, ``place`` its terminal or bed.
 
+    ``at_s`` is the swipe's own time or when the bed was due, ``received_s`` when the box learned of the swipe.
     ``verdict`` is ``None`` while the check is open.
     """
 
@@ -100,6 +101,7 @@ class CheckView:
     place: str
     at_s: float
     source: str = ""
+    received_s: float | None = None
     verdict: Verdict | BedVerdict | None = None
     reasons: tuple[Reason, ...] = ()
     finished_s: float | None = None

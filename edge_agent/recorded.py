@@ -24,6 +24,10 @@ _GRID_TOLERANCE_S = 0.001
 """A picture this little before a grid point counts as on it: MKV rounds its time stamps to milliseconds."""
 
 
+_LAST_PICTURES_S = 2.0
+"""The last picture of a recording is looked for in so much of its end; an older one is in another interval anyway."""
+
+
 def grid_cell(time_s: float) -> int:
     """Which interval of the looking grid, counted from 1970, a moment lies in."""
     return math.floor((time_s + _GRID_TOLERANCE_S) * LOOKS_PER_S)
@@ -93,8 +97,9 @@ class RecordedTimeline:
     def look(self, stretch: Stretch, window: TimeWindow, on_damage: OnDamage) -> Iterator[Frame]:
         """Decode one stretch and yield the frames to look at that lie in the window, in order of time.
 
-        A frame is the first one in its interval of the grid; which ones that are does not depend on the window. After
-        damage nothing of the stretch is yielded any more. Raises :class:`BadInput` for a stretch of other footage.
+        A frame is the first one in its interval of the grid; which ones that are does not depend on the window, nor on
+        where one recording ends and the next follows on. After damage nothing of the stretch is yielded any more.
+        Raises :class:`BadInput` for a stretch of other footage.
         """
         span = self._span_named.get(stretch.source)
         if span is None:
@@ -109,7 +114,8 @@ class RecordedTimeline:
             if gop is None:
                 raise BadInput(f"{stretch.source}: expected a keyframe at {stretch.start_s:.3f} s, there is none")
             before_pts = span.gops.last_shown_before(reader, key_pts)
-            wanted = _wanted_pts(recording, before_pts, gop.shown_pts, part)
+            before_s = self._shown_before(span) if before_pts is None else recording.seconds(before_pts)
+            wanted = _wanted_pts(recording, before_s, gop.shown_pts, part)
             if wanted:
                 for picture in decode_wanted(reader, gop, wanted, _damage_teller(span, on_damage)):
                     yield self._frames.frame(recording, picture)
@@ -149,6 +155,19 @@ class RecordedTimeline:
             return write_masked_clip(self._pool, parts, path, private)
         return write_clip(self._pool, parts, path) if parts else None
 
+    def _shown_before(self, span: _Span) -> float | None:
+        """When the picture just before a recording is shown, if it follows on another one without a break."""
+        number = self._spans.index(span)
+        before = self._spans[number - 1] if number else None
+        if before is None or span.start_s - before.end_s > before.recording.frame_s / 2:
+            return None
+        at = before.recording
+        with self._pool.reader(at) as reader:
+            end_pts = at.pts_at(before.end_s)
+            gops = before.gops.gops(reader, end_pts - round(_LAST_PICTURES_S / at.time_base), end_pts + 1)
+        shown_s = (at.seconds(pts) for gop in gops for pts in gop.shown_pts)
+        return max((time_s for time_s in shown_s if time_s < before.end_s), default=None)
+
     def _parts(self, window: TimeWindow) -> list[tuple[_Span, TimeWindow]]:
         return [(span, part) for span in self._spans if (part := span.within(window)) is not None]
 
@@ -168,11 +187,11 @@ def _spans(recordings: Sequence[RecordedFile]) -> list[_Span]:
 
 
 def _wanted_pts(
-    recording: RecordedFile, before_pts: int | None, shown_pts: Sequence[int], part: TimeWindow
+    recording: RecordedFile, before_s: float | None, shown_pts: Sequence[int], part: TimeWindow
 ) -> list[int]:
     """Those of a group's pictures that are the first in their grid interval and lie in the window."""
     wanted = []
-    cell_before = None if before_pts is None else grid_cell(recording.seconds(before_pts))
+    cell_before = None if before_s is None else grid_cell(before_s)
     for pts in shown_pts:
         time_s = recording.seconds(pts)
         cell = grid_cell(time_s)

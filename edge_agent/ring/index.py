@@ -70,7 +70,7 @@ _COLUMNS = (
 _INSERT = f"INSERT INTO segment ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _SEGMENTS = f"SELECT {_COLUMNS} FROM segment"  # noqa: S608 (constant text)
 _UNPINNED = (
-    " WHERE NOT is_open AND NOT EXISTS"
+    " WHERE NOT is_open AND (? IS NULL OR id > ?) AND NOT EXISTS"
     " (SELECT 1 FROM pin WHERE pin.start_s < segment.end_s AND pin.end_s > segment.start_s) ORDER BY id LIMIT 1"
 )
 
@@ -97,6 +97,8 @@ class SegmentIndex:
         self._open: sqlite3.Connection | None = None
         self._opened_inode = 0
         self._my_pins: dict[str, TimeWindow] = {}
+        self.files_to_adopt = 0
+        """Files that :meth:`recover` found no time to enter; see :meth:`adopt_some`."""
         make_private(folder)
 
     def __enter__(self) -> SegmentIndex:
@@ -203,11 +205,12 @@ class SegmentIndex:
         file really ends. Rows without a file are dropped; a file without a row is entered again when it can be read
         and deleted when not. Of many such files the newest are entered at once and the others by :meth:`adopt_some`.
         """
-        recover(self)
+        self.files_to_adopt = recover(self)
 
     def adopt_some(self, limit_s: float) -> int:
         """Enter files that have no row, newest first, for about ``limit_s`` real seconds; returns how many are left."""
-        return adopt_some(self, limit_s)
+        self.files_to_adopt = adopt_some(self, limit_s)
+        return self.files_to_adopt
 
     # --- readers ------------------------------------------------------------------------------------------------------
 
@@ -268,9 +271,9 @@ class SegmentIndex:
         row = self._one("SELECT coalesce(sum(size_bytes), 0) FROM segment")
         return int(row[0]) if row else 0
 
-    def oldest_unpinned(self) -> Segment | None:
-        """The complete segment that was recorded first of those that overlap no pin."""
-        return next(iter(self._segments(_UNPINNED)), None)
+    def oldest_unpinned(self, after_id: int | None = None) -> Segment | None:
+        """The complete segment that was recorded first of those that overlap no pin, or the next after one of them."""
+        return next(iter(self._segments(_UNPINNED, (after_id, after_id))), None)
 
     # --- pins ---------------------------------------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ _ADOPT_AT_START_S = 5.0
 _DAMAGED_SUFFIX = ".damaged"
 
 
-def recover(index: SegmentIndex) -> None:
-    """See :meth:`SegmentIndex.recover`."""
+def recover(index: SegmentIndex) -> int:
+    """See :meth:`SegmentIndex.recover`; returns how many files are still to be entered."""
     _set_damaged_aside(index)
     for segment in index.segments():
         if not (index.folder / segment.name).is_file():
@@ -36,6 +36,7 @@ def recover(index: SegmentIndex) -> None:
     left = adopt_some(index, _ADOPT_AT_START_S)
     if left:
         _LOG.warning("%s: %d files of the ring are still to be entered in its index", index.folder.name, left)
+    return left
 
 
 def adopt_some(index: SegmentIndex, limit_s: float) -> int:

@@ -143,7 +143,7 @@ def _language(request: Request) -> Language:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The open port; its number is in ``getsockname()`` when ``port`` is 0. Raises :class:`BadInput` when it is taken."""
+    """The open port, found by the system when ``port`` is 0. Raises :class:`BadInput` when it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)

@@ -27,7 +27,10 @@ Language = Literal["zh", "en"]
 
 COMMA = {"zh": "、", "en": "; "}
 RENEWED_EVERY_S = 15
-CONTENT_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+CONTENT_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _STEPS = (
     (120.0, 1.0, "age_s"),
     (7200.0, 60.0, "age_min"),

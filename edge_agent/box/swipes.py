@@ -72,8 +72,9 @@ def add_swipe_routes(app: FastAPI, intake: Intake, metrics: BoxMetrics, fixmedin
 
 def _waiting(request: Request) -> tuple[Wait | None, float]:
     """What the terminal waits for and how long, from ``wait`` and ``timeout_s``."""
-    wait, given = request.query_params.get("wait"), request.query_params.get("timeout_s")
-    if wait not in (None, "opinion", "final"):
+    asked, given = request.query_params.get("wait"), request.query_params.get("timeout_s")
+    wait: Wait | None = "opinion" if asked == "opinion" else "final" if asked == "final" else None
+    if wait != asked:
         raise _bad_fields(BadField("wait", "expected opinion or final"))
     try:
         timeout_s = float(given) if given is not None else _WAIT_S.get(wait or "", 0.0)

@@ -13,6 +13,7 @@ import numpy as np
 
 import renzheng
 from edge_agent.footage import AFTER_S, BEFORE_S, Footage, Stretch, TimeWindow
+from edge_agent.pending_samples import Stage, pending_samples
 from edge_agent.surroundings import Surroundings, longest_gap_s
 from renzheng.clock import from_seconds, to_seconds
 from renzheng.contracts import (
@@ -20,6 +21,7 @@ from renzheng.contracts import (
     FaceSample,
     IdentityCheck,
     PackReference,
+    PendingSamples,
     Reason,
     Swipe,
     ThresholdValues,
@@ -34,7 +36,7 @@ from vision.pipeline import WindowView
 from vision.presence import GreyImage, Mask, is_frozen, picture_faults, small_grey, unexplained_presence
 from vision.track import INDEPENDENT_S
 from vision.types import BgrImage, Face, FaceTrack, Frame
-from vision.verdict import INDEPENDENT_NEEDED, Bands, Decision, decide, established, role_of
+from vision.verdict import INDEPENDENT_NEEDED, Bands, Decision, asks_surroundings, decide, established, role_of
 from vision.zones import ZoneKind, Zones
 
 EVALUATE_EVERY_S = 1.0
@@ -51,6 +53,7 @@ class CheckSettings:
     after_s: float = AFTER_S
     clock_offset_s: float = 0.0
     exhaustive: bool = False
+    camera_id: str | None = None
 
     @property
     def bands(self) -> Bands:
@@ -60,11 +63,15 @@ class CheckSettings:
 
 @dataclass(frozen=True)
 class CheckedSwipe:
-    """A check, the faces of its samples in the same order, and the reduced picture at the swipe, if one was seen."""
+    """A check, the faces of its samples in the same order, and the reduced picture at the swipe, if one was seen.
+
+    ``pending`` is what the server needs to decide it, where nobody could be asked for the holder's templates.
+    """
 
     check: IdentityCheck
     sample_faces: tuple[Face, ...] = ()
     still_bgr: BgrImage | None = None
+    pending: PendingSamples | None = None
 
 
 def outward(stretches: Sequence[Stretch], moment_s: float) -> Iterator[Stretch]:
@@ -87,6 +94,7 @@ class Search:
     moment_s: float
     references: References
     settings: CheckSettings
+    known_faults: tuple[Reason, ...] = ()
     view: WindowView = field(init=False)
     looks: dict[float, GreyImage] = field(default_factory=dict)
     searched_s: float = 0.0
@@ -94,6 +102,7 @@ class Search:
     tracks: list[FaceTrack] = field(default_factory=list)
     evidence: tuple[TrackEvidence, ...] = ()
     still: tuple[float, BgrImage] | None = None
+    stages: list[Stage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.view = WindowView(self.settings.pack)
@@ -107,7 +116,9 @@ class Search:
         kept: tuple[list[FaceTrack], tuple[TrackEvidence, ...]] | None = None
         for stretch in outward(self.footage.stretches(self.window), self.moment_s):
             for _pause_s in self._look_through(stretch):
-                if kept is None and self._holder_established():
+                if not self.references.reachable:
+                    self._note_stage()
+                elif kept is None and self._holder_established():
                     if not self.settings.exhaustive:
                         return True
                     kept = self.tracks, self.evidence
@@ -142,14 +153,25 @@ class Search:
 
     def _holder_established(self) -> bool:
         """Whether independent samples prove the holder; asked in full only where some face comes near the holder."""
-        times_s = [face.time_s for face in self.view.faces]
         holder = self.references.holder
-        if holder is None or not times_s or max(times_s) - min(times_s) < INDEPENDENT_S * (INDEPENDENT_NEEDED - 1):
+        if holder is None or not self._spread_enough():
             return False
         if not self.view.may_show(holder.templates, self.settings.bands.reject):
             return False
         self.evaluate()
         return established(self.evidence, self.settings.bands)
+
+    def _spread_enough(self) -> bool:
+        """Whether faces lie so far apart in time that independent samples can be among them."""
+        times_s = [face.time_s for face in self.view.faces]
+        return bool(times_s) and max(times_s) - min(times_s) >= INDEPENDENT_S * (INDEPENDENT_NEEDED - 1)
+
+    def _note_stage(self) -> None:
+        """Remember the tracks as they are now: whoever knows the holder may find that the search could stop here."""
+        if self._spread_enough():
+            self.evaluate()
+            if not self.stages or self.stages[-1].evidence != self.evidence:
+                self.stages.append(Stage(tuple(self.tracks), self.evidence))
 
     def evaluate(self) -> None:
         """Tracks and their evidence from everything seen so far."""
@@ -179,24 +201,41 @@ class Search:
                 "searched_share": round(min(1.0, self.searched_s / self.window.length_s), 4),
                 "longest_gap_s": round(longest_gap_s(list(self.looks), self.window), 3),
                 "damaged_frames": self.damage,
+                "picture_faults": self.known_faults,
                 **more,
             }
         )
 
 
-def check_swipe(
-    swipe: Swipe, footage: Footage, surroundings: Surroundings, references: References, settings: CheckSettings
-) -> CheckedSwipe:
-    """Check one swipe. Raises nothing for poor footage: that is *not assessable* with its reasons."""
+def window_of(swipe: Swipe, settings: CheckSettings) -> TimeWindow:
+    """The window of a swipe on the camera's timeline."""
     moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
-    window = TimeWindow(moment_s - settings.before_s, moment_s + settings.after_s)
-    search = Search(footage, window, moment_s, references, settings)
+    return TimeWindow(moment_s - settings.before_s, moment_s + settings.after_s)
+
+
+def check_swipe(
+    swipe: Swipe,
+    footage: Footage,
+    surroundings: Surroundings,
+    references: References,
+    settings: CheckSettings,
+    known_faults: tuple[Reason, ...] = (),
+) -> CheckedSwipe:
+    """Check one swipe. Raises nothing for poor footage: that is *not assessable* with its reasons.
+
+    ``known_faults`` are doubts about the footage from before any look: with one, nobody is accused.
+    """
+    moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
+    window = window_of(swipe, settings)
+    search = Search(footage, window, moment_s, references, settings, known_faults)
     unknown = _unknown_holder(references)
     if unknown:
         return CheckedSwipe(
             _as_check(swipe, window, search, Decision(Verdict.NOT_ENROLLED, (unknown,)), search.coverage())
         )
     search.run()
+    if not references.reachable:
+        return _pending(swipe, search, surroundings)
     samples = samples_of(search.tracks, search.evidence, references, moment_s)
     coverage, decision = _decide(search, samples, surroundings)
     check = _as_check(swipe, window, search, decision, coverage, samples)
@@ -204,13 +243,38 @@ def check_swipe(
     return CheckedSwipe(check, sample_faces, _without_private(search))
 
 
-def stopped_check(swipe: Swipe, footage: Footage, settings: CheckSettings) -> IdentityCheck:
-    """The check of a swipe that an error stopped: not assessable, and nothing it saw counts."""
+def _pending(swipe: Swipe, search: Search, surroundings: Surroundings) -> CheckedSwipe:
+    """A check whose holder is not known yet, with all that any holder's verdict could need.
+
+    What the surroundings tell is asked as for a holder who resembles nobody: wherever a true holder would be accused
+    on it, that one would be too (tests compare).
+    """
+    unscored = search.evidence
+    search.evidence = tuple(facts.model_copy(update={"holder_score": -1.0}) for facts in unscored)
+    samples = samples_of(search.tracks, search.evidence, search.references, search.moment_s)
+    coverage, _ = _decide(search, samples, surroundings)
+    roles = [role_of(facts, search.settings.bands) for facts in search.evidence]
+    search.evidence = tuple(facts.model_copy(update={"holder_score": None}) for facts in search.evidence)
+    stages = [*search.stages, Stage(tuple(search.tracks), search.evidence)]
+    decision = Decision(Verdict.PENDING_REFERENCE, (Reason.REFERENCE_UNREACHABLE,))
+    check = _as_check(swipe, search.window, search, decision, coverage, samples)
+    tracks = tuple(
+        facts.model_copy(update={"role": TrackRole.UNCERTAIN if role is TrackRole.OTHER else role})
+        for facts, role in zip(check.tracks, roles, strict=True)
+    )
+    pending = pending_samples(swipe.setl_id, stages, search.moment_s, search.settings.pack, search.known_faults)
+    sample_faces = tuple(face for track in search.tracks for face in track.samples)
+    return CheckedSwipe(check.model_copy(update={"tracks": tracks}), sample_faces, _without_private(search), pending)
+
+
+def stopped_check(
+    swipe: Swipe, footage: Footage, settings: CheckSettings, why: Reason = Reason.UNREADABLE
+) -> IdentityCheck:
+    """The check of a swipe that an error stopped, or that is not worth a look: nothing that was seen counts."""
     moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
-    window = TimeWindow(moment_s - settings.before_s, moment_s + settings.after_s)
-    search = Search(footage, window, moment_s, References(None), settings)
-    decision = Decision(Verdict.NOT_ASSESSABLE, (Reason.UNREADABLE,))
-    return _as_check(swipe, window, search, decision, search.coverage())
+    search = Search(footage, window_of(swipe, settings), moment_s, References(None), settings)
+    decision = Decision(Verdict.NOT_ASSESSABLE, (why,))
+    return _as_check(swipe, search.window, search, decision, search.coverage())
 
 
 def _without_private(search: Search) -> BgrImage | None:
@@ -223,6 +287,8 @@ def _without_private(search: Search) -> BgrImage | None:
 
 
 def _unknown_holder(references: References) -> Reason | None:
+    if not references.reachable:
+        return None
     if references.holder is None:
         return Reason.PERSON_UNKNOWN
     return None if len(references.holder.templates) else Reason.NO_USABLE_PHOTO
@@ -232,9 +298,9 @@ def _decide(search: Search, samples: Sequence[FaceSample], surroundings: Surroun
     """The verdict. What the place looks like before and after is asked only where somebody would be accused on it."""
     coverage = search.coverage()
     decision = _decision(search, samples, coverage)
-    nobody = Reason.SOMEONE_WITHOUT_FACE in decision.reasons
-    if not nobody and decision.verdict is not Verdict.MISMATCH:
+    if not asks_surroundings(decision):
         return coverage, decision
+    nobody = decision.verdict is not Verdict.MISMATCH
     looks = sorted(search.looks.items())
     usual = surroundings.usual(search.window)
     faults = picture_faults([grey for _, grey in looks], usual) if nobody else ()
@@ -246,7 +312,7 @@ def _decide(search: Search, samples: Sequence[FaceSample], surroundings: Surroun
         presence = round(unexplained_presence(looks, usual, bodies, _zone_asked(search, nobody)), 4)
     if not nobody:
         search.tell_fixtures(surroundings)
-    coverage = search.coverage(unexplained_presence=presence, picture_faults=faults)
+    coverage = search.coverage(unexplained_presence=presence, picture_faults=(*search.known_faults, *faults))
     return coverage, _decision(search, samples, coverage)
 
 
@@ -314,4 +380,5 @@ def _as_check(
         agents_without_photo=search.references.agents_without_photo,
         reference_photos=len(holder.templates) if holder else 0,
         agent_version=renzheng.__version__,
+        camera_id=settings.camera_id,
     )

@@ -11,7 +11,7 @@ from renzheng.contracts import FaceSample, IdentityCheck, TrackEvidence, TrackRo
 from vision.gallery import WeightedMean, best_template, weighted_mean
 from vision.people import Person, References
 from vision.track import independent_count, sample_weights
-from vision.types import Face, FaceTrack, FloatArray
+from vision.types import Face, FaceTrack, FloatArray, Judged
 from vision.zones import ZoneKind, Zones
 
 DIGITS = 4
@@ -25,10 +25,10 @@ def tracks_shown(check: IdentityCheck) -> frozenset[int]:
     return frozenset(t.track for t in check.tracks if t.role is not TrackRole.OUTSIDE)
 
 
-def _mean_of(track: FaceTrack) -> WeightedMean:
+def _mean_of(embeddings: FloatArray, samples: Sequence[Judged]) -> WeightedMean:
     """Quality-weighted mean over the assessable samples, or over the one poor sample of a poor track."""
-    chosen = track.assessable_indices or list(range(len(track.samples)))
-    return weighted_mean(track.embeddings[chosen], sample_weights([track.samples[i] for i in chosen]))
+    chosen = [index for index, sample in enumerate(samples) if sample.assessable] or list(range(len(samples)))
+    return weighted_mean(embeddings[chosen], sample_weights([samples[i] for i in chosen]))
 
 
 def _lowest_agreement(track: FaceTrack) -> float:
@@ -61,13 +61,9 @@ def _at_counter(faces: Sequence[Face], zones: Zones) -> bool:
 
 def evidence_of(number: int, track: FaceTrack, references: References, zones: Zones) -> TrackEvidence:
     """What the verdict is made of. The role is left to :func:`vision.verdict.role_of`."""
-    mean = _mean_of(track)
-    holder = best_template(mean.direction, references.holder.templates) if references.holder else None
-    agent_score, agent = _best_person(mean.direction, references.agents)
-    staff_score, staff = _best_person(mean.direction, references.staff)
     good = [track.samples[index] for index in track.assessable_indices]
     in_staff_zone = _in_staff_zone(track.faces, zones)
-    return TrackEvidence(
+    facts = TrackEvidence(
         track=number,
         role=TrackRole.UNCERTAIN,
         first_seen=from_seconds(track.faces[0].time_s),
@@ -78,13 +74,28 @@ def evidence_of(number: int, track: FaceTrack, references: References, zones: Zo
         samples=len(track.samples),
         assessable_samples=len(good),
         independent_samples=independent_count([face.time_s for face in good]),
-        concentration=round(mean.concentration, DIGITS),
+        concentration=round(_mean_of(track.embeddings, track.samples).concentration, DIGITS),
         lowest_agreement=round(_lowest_agreement(track), DIGITS),
-        holder_score=round(holder.cosine, DIGITS) if holder else None,
-        agent_score=agent_score,
-        agent_psn_no=agent,
-        staff_score=staff_score,
-        staff_id=staff,
+    )
+    return scored(facts, track.embeddings, track.samples, references)
+
+
+def scored(
+    facts: TrackEvidence, embeddings: FloatArray, samples: Sequence[Judged], references: References
+) -> TrackEvidence:
+    """The facts of a track with its scores against these people. ``embeddings`` are N × D unit rows of its samples."""
+    probe = _mean_of(embeddings, samples).direction
+    holder = best_template(probe, references.holder.templates) if references.holder else None
+    agent_score, agent = _best_person(probe, references.agents)
+    staff_score, staff = _best_person(probe, references.staff)
+    return facts.model_copy(
+        update={
+            "holder_score": round(holder.cosine, DIGITS) if holder else None,
+            "agent_score": agent_score,
+            "agent_psn_no": agent,
+            "staff_score": staff_score,
+            "staff_id": staff,
+        }
     )
 
 
@@ -94,7 +105,7 @@ def samples_of(
     """Every kept sample with its own similarity to the template its track is nearest to."""
     samples = []
     for track, facts in zip(tracks, evidence, strict=True):
-        similarities = _similarities(track, references.holder)
+        similarities = similarities_of(track.embeddings, track.samples, references.holder)
         for face, similarity in zip(track.samples, similarities, strict=True):
             left, top, right, bottom = (round(float(side), 1) for side in face.box_xyxy)
             samples.append(
@@ -112,8 +123,9 @@ def samples_of(
     return tuple(samples)
 
 
-def _similarities(track: FaceTrack, holder: Person | None) -> list[float | None]:
-    best = best_template(_mean_of(track).direction, holder.templates) if holder else None
+def similarities_of(embeddings: FloatArray, samples: Sequence[Judged], holder: Person | None) -> list[float | None]:
+    """Cosine of each sample of a track to the holder's template that the track is nearest to."""
+    best = best_template(_mean_of(embeddings, samples).direction, holder.templates) if holder else None
     if holder is None or best is None:
-        return [None] * len(track.samples)
-    return [round(float(cosine), DIGITS) for cosine in track.embeddings @ holder.templates[best.row]]
+        return [None] * len(samples)
+    return [round(float(cosine), DIGITS) for cosine in embeddings @ holder.templates[best.row]]

@@ -9,18 +9,21 @@ from vision.verdict import Bands, Decision, decide
 ROUNDING = 0.002
 """Scores made of rounded cosines differ from the stored one by less than this."""
 
+SET_ASIDE = frozenset({Reason.UNREADABLE, Reason.SWIPE_TIME_IMPLAUSIBLE})
+"""Reasons of a check that was given up, or whose time cannot be right, so that nothing it saw counts."""
+
 
 def recompute(check: IdentityCheck) -> Decision:
     """What the rule makes of the check's samples now. A holder who was not enrolled stays so, and so does a check that
-    an error stopped: there is nothing to work out."""
-    if Reason.UNREADABLE in check.reasons:
+    waits for the server, or that was set aside without a look: there is nothing to work out."""
+    if SET_ASIDE & set(check.reasons):
         return Decision(Verdict.NOT_ASSESSABLE, check.reasons)
     if check.verdict is Verdict.PENDING_REFERENCE:
         return Decision(Verdict.PENDING_REFERENCE, check.reasons)
     if check.verdict is Verdict.NOT_ENROLLED or not check.reference_photos:
         return Decision(Verdict.NOT_ENROLLED, check.reasons)
     bands = Bands(check.thresholds.accept, check.thresholds.reject, check.thresholds.few_samples_margin)
-    tracks = [_rescored(track, check.samples) for track in check.tracks]
+    tracks = [rescored(track, check.samples) for track in check.tracks]
     return decide(tracks, check.samples, check.coverage, bands, check.agents_without_photo)
 
 
@@ -39,7 +42,7 @@ def score_from_samples(track: TrackEvidence, samples: tuple[FaceSample, ...]) ->
     return summed / (sum(weights) * track.concentration)
 
 
-def _rescored(track: TrackEvidence, samples: tuple[FaceSample, ...]) -> TrackEvidence:
+def rescored(track: TrackEvidence, samples: tuple[FaceSample, ...]) -> TrackEvidence:
     """The track with its score from the samples, where the stored one is not what the samples give."""
     score = score_from_samples(track, samples)
     if score is None or track.holder_score is None or abs(score - track.holder_score) <= ROUNDING:

@@ -11,7 +11,7 @@ from itertools import groupby
 
 import numpy as np
 
-from vision.types import Face, FaceTrack, FloatArray
+from vision.types import Face, FaceTrack, FloatArray, Judged
 
 MAX_SAMPLES = 5
 INDEPENDENT_S = 1.0
@@ -119,7 +119,7 @@ def independent_count(times_s: Sequence[float]) -> int:
     return count
 
 
-def sample_weights(samples: Sequence[Face]) -> FloatArray:
+def sample_weights(samples: Sequence[Judged]) -> FloatArray:
     """Weight of each sample in its track's mean: its quality score, never quite zero. Shape (N,)."""
     return np.array([max(face.quality.score, LEAST_WEIGHT) for face in samples], dtype=np.float32)
 

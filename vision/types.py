@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -128,6 +129,20 @@ class Face:
         """The point one face height under the chin, in relative coordinates."""
         left, top, right, bottom = (float(side) for side in self.box_xyxy)
         return (left + right) / 2 / self.frame_wh[0], min((2 * bottom - top) / self.frame_wh[1], 1.0)
+
+
+class Judged(Protocol):
+    """What weighs a face: its quality, and whether it may be compared. A :class:`Face` and a stored sample have it."""
+
+    @property
+    def quality(self) -> SampleQuality:
+        """Of the one face."""
+        ...
+
+    @property
+    def assessable(self) -> bool:
+        """Whether the quality gate lets this face be compared."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,12 @@ def decide(
     return _on_nobody(staff_seen, coverage)
 
 
+def asks_surroundings(first: Decision) -> bool:
+    """Whether a verdict made without knowing what is usual at the place accuses somebody, or found nobody: then it is
+    made again, knowing that."""
+    return first.verdict is Verdict.MISMATCH or Reason.SOMEONE_WITHOUT_FACE in first.reasons
+
+
 def best_score(at_counter: Sequence[tuple[TrackEvidence, TrackRole]]) -> float | None:
     """The highest holder score of the assessable tracks; ``None`` for none."""
     scores = [track.holder_score for track, _ in at_counter if track.assessable_samples]

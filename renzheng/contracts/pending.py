@@ -18,7 +18,7 @@ from renzheng.contracts.reasons import Reason
 class PendingFace(Contract):
     """One sample of one face, without any score against a holder."""
 
-    sample: FaceSample = Field(description="its track is that of the whole window, or 0 where it has none there")
+    sample: FaceSample = Field(description="which track it belongs to is told by the stages alone")
     embedding: str = Field(description="unit vector of float32, little endian, base64")
 
 

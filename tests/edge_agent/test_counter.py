@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,15 +20,14 @@ from tests.edge_agent.numbered_video import START as VIDEO_START
 from tests.edge_agent.numbered_video import START_S as VIDEO_START_S
 from tests.edge_agent.numbered_video import write_video
 from tests.edge_agent.planted import START_S, Planted, PlantedFootage, planted_pack, references
+from tests.edge_agent.planted_scenes import AGENT, CLERK, HOLDER, STRANGER, Scene, random_scene
 from vision.people import References
 from vision.recompute import recompute
 from vision.zones import Zone, ZoneKind, Zones
 
-HOLDER, STRANGER, CLERK, AGENT = 1, 2, 3, 4
 THRESHOLDS = ThresholdValues(
     name="t", digest="0", accept=0.45, reject=0.30, few_samples_margin=0.1, target_fmr=1e-4, target_fnmr=0.01
 )
-Scene = Callable[[float], Sequence[Planted]]
 
 
 def swipe_at(second: float) -> Swipe:
@@ -268,26 +267,6 @@ def test_a_stranger_behind_the_counter_is_staff() -> None:
 
 
 # --- stopping early changes no verdict -------------------------------------------------------------------------------
-
-
-def random_scene(random: np.random.Generator) -> tuple[Scene, References, dict[str, object]]:
-    """People who come and go at places of their own, with faces that are good or poor."""
-    visits = []
-    for place in range(int(random.integers(0, 4))):
-        person = int(random.choice([HOLDER, STRANGER, CLERK, AGENT, 5, 6]))
-        begin = float(random.uniform(-8, 4))
-        length = float(random.choice([0.3, 0.8, 1.5, 3.0, 12.0]))
-        visits.append((begin, begin + length, Planted(person, 0.15 + 0.25 * place, 0.5, bool(random.random() < 0.8))))
-    likeness = {STRANGER: float(random.choice([0.0, 0.0, 0.5])), 5: float(random.choice([0.0, 0.35, 0.7]))}
-    people = references(HOLDER, staff=[CLERK], agents=[AGENT] if random.random() < 0.5 else [], likeness=likeness)
-    footage: dict[str, object] = {"gop_s": float(random.choice([0.6, 1.0, 2.0, 4.0, 20.0]))}
-    if random.random() < 0.2:
-        gap = float(random.uniform(-6, 4))
-        footage["recorded"] = [(-100.0, gap), (gap + float(random.choice([0.3, 2.0])), 100.0)]
-    if random.random() < 0.2:
-        begin = float(random.uniform(-6, 4))
-        footage["damaged"] = [(begin, begin + 0.7)]
-    return lambda second: [face for begin, end, face in visits if begin <= second < end], people, footage
 
 
 @pytest.mark.parametrize("block", range(8))

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,6 +53,20 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
                 sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+def sync_written(paths: Iterable[Path]) -> None:
+    """Have files and the names in their folders on the disk: what was written with ``durable=False`` and must last.
+
+    The folders above those of the files are synced by whoever makes them. Raises :class:`StorageFull`.
+    """
+    folders: dict[Path, None] = {}
+    for path in paths:
+        with storage_errors(path):
+            _sync(path)
+        folders[path.parent] = None
+    for folder in folders:
+        sync_folder(folder)
 
 
 def is_part(name: str) -> bool:

@@ -56,6 +56,7 @@ class FinishedChecks(Retention):
         return True
 
     def _keep_files(self, write: sqlite3.Connection, done: CheckDone, leaves: Leaves) -> None:
+        """Sealed samples always leave: only the server can open them, and without them it cannot decide."""
         check_id = id_of(done.check)
         write.executemany(
             "INSERT INTO files (path, check_id, kind, piece, size_bytes) VALUES (?, ?, ?, ?, ?)",
@@ -64,7 +65,7 @@ class FinishedChecks(Retention):
                     self.stored_path(file.path),
                     check_id,
                     file.kind,
-                    None if leaves == "report" else _piece_name(done.check, file.path),
+                    _piece_name(done.check, file.path) if leaves != "report" or file.kind == "sealed" else None,
                     file.size_bytes,
                 )
                 for file in done.files

@@ -1,0 +1,1 @@
+"""The box's memory and what it has to send."""

@@ -89,7 +89,7 @@ def read_swipes(path: Path, *, skip_bad_rows: bool = False) -> SwipeTable:
     bad_rows, warnings = list(table.bad_rows), list(table.warnings)
     first_by_id: dict[str, tuple[int, Swipe]] = {}
     for row in table.rows:
-        values, wrong = _parse_row(row, _SWIPE_PARSERS)
+        values, wrong = parse_row(row, _SWIPE_PARSERS)
         bad_rows += wrong
         if wrong:
             continue
@@ -115,7 +115,7 @@ def read_agents(path: Path) -> AgentTable:
     bad_rows = list(table.bad_rows)
     agencies = []
     for row in table.rows:
-        values, wrong = _parse_row(row, _AGENT_PARSERS)
+        values, wrong = parse_row(row, _AGENT_PARSERS)
         if not wrong:
             agency = Agency(**values)
             wrong = _agency_problems(row.line, agency)
@@ -179,7 +179,7 @@ _AGENT_PARSERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _parse_row(row: Row, parsers: dict[str, Callable[[str], Any]]) -> tuple[dict[str, Any], list[BadRow]]:
+def parse_row(row: Row, parsers: dict[str, Callable[[str], Any]]) -> tuple[dict[str, Any], list[BadRow]]:
     """The named cells parsed, and everything that is wrong with them."""
     values: dict[str, Any] = {}
     wrong = []

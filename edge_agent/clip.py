@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -139,6 +139,7 @@ class _Writer:
         self._stream: VideoStream | None = None
         self._last_dts: int | None = None
         self._end_s = start_s
+        self._has_next_key = False
 
     def write(self, pool: ReaderPool, pieces: Sequence[_Piece]) -> float:
         for number, piece in enumerate(pieces):
@@ -157,13 +158,22 @@ class _Writer:
         at = piece.source.recording
         frame_ticks = max(1, round(at.frame_s / at.time_base))
         last_pts = piece.key_pts
-        for packet in _packets(reader, piece):
+        skip_key, self._has_next_key = self._has_next_key, False
+        left = set(piece.last_pts)
+        for packet in reader.packets_at(piece.key_pts):
+            if not left:
+                return
+            left.discard(packet_pts(packet) or 0)
             pts = packet_pts(packet)
             if pts is None:  # MPEG-PS stamps only some pictures; the others follow at the usual pace
                 pts = last_pts + frame_ticks
             last_pts = pts
-            if pts < piece.key_pts or at.seconds(pts) >= until_s:
+            if pts < piece.key_pts or (skip_key and pts == piece.key_pts):
                 continue
+            if at.seconds(pts) >= until_s:
+                if not _leads_over(at, packet, pts, left, until_s):
+                    continue
+                self._has_next_key = True
             dts = packet.dts if packet.dts is not None else pts
             duration = packet.duration or frame_ticks
             self._end_s = max(self._end_s, at.seconds(pts + duration))
@@ -187,13 +197,10 @@ class _Writer:
         self._container.mux_one(packet)
 
 
-def _packets(reader: Reader, piece: _Piece) -> Iterator[Packet[VideoStream]]:
-    left = set(piece.last_pts)
-    for packet in reader.packets_at(piece.key_pts):
-        if not left:
-            return
-        left.discard(packet_pts(packet) or 0)
-        yield packet
+def _leads_over(at: RecordedFile, packet: Packet[VideoStream], pts: int, left: set[int], until_s: float) -> bool:
+    """Whether a packet is the next piece's keyframe, on which pictures shown before it rest (open GOP)."""
+    is_next_key = packet.is_keyframe and at.seconds(pts) - until_s < at.frame_s / 2
+    return is_next_key and any(at.seconds(other) < until_s for other in left)
 
 
 def _add_stream(container: OutputContainer, reader: Reader) -> VideoStream:

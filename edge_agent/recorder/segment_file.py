@@ -95,7 +95,7 @@ class SegmentFile:
         self.end_s = start_s
         """How far the file can be read; all of it once it is closed."""
         self.newest_s = start_s
-        """When the last packet's picture is shown."""
+        """When the latest picture is shown."""
         self._whole_end_s = start_s
         self._last_dts = -1
         self._last_keyframe_s = -float("inf")
@@ -177,7 +177,7 @@ class SegmentFile:
 
     def _note_times(self, pts: int, dts: int, duration: int, keyframe: bool) -> None:
         shown_s = self._seconds(pts)
-        self.newest_s = shown_s
+        self.newest_s = max(self.newest_s, shown_s)
         frame_ticks = duration or round(self.parameters.frame_s / self.time_base)
         self._whole_end_s = max(self._whole_end_s, self._seconds(pts + frame_ticks))
         # A picture is in the file once the next one was handed over, and what comes later is shown after its dts.

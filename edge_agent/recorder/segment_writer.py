@@ -43,7 +43,8 @@ class SegmentWriter:
 
     A segment begins with a keyframe and ends at the first keyframe ``segment_s`` seconds or more after its start, when
     the parameters change, when the times jump, or at :meth:`cut`. Pictures that are sent after a keyframe and shown
-    before it (open GOP) go into the segment before. Not for several threads at once.
+    before it (open GOP) go into the segment before as well, with a copy of the keyframe: there they can be decoded. Not
+    for several threads at once.
     """
 
     def __init__(self, folder: Path, index: SegmentIndex, segment_s: float) -> None:
@@ -109,10 +110,10 @@ class SegmentWriter:
             if not stamped.keyframe:
                 return False
             self._open = self._begun(stamped, parameters, time_s)
-        elif stamped.pts < self._open.file.key.pts:
-            return self._ending is not None and self._ending.append_leading(stamped, self._open.file.key)
-        else:
+        elif stamped.pts >= self._open.file.key.pts:
             self._end_ending()
+        elif self._ending:
+            self._ending.append_leading(stamped, self._open.file.key)
         written = self._open.append(stamped)
         if self._open.keyframe_wanted_s > max(LONGEST_WITHOUT_KEYFRAME_S, 2 * self._segment_s):
             raise NoKeyframe(f"no keyframe for {self._open.keyframe_wanted_s:.0f} s, expected one every few seconds")
@@ -170,11 +171,12 @@ class _OpenSegment:
             self._extend()
         return written
 
-    def append_leading(self, leading: Stamped, key: Stamped) -> bool:
+    def append_leading(self, leading: Stamped, key: Stamped) -> None:
         """A picture shown before the next segment's keyframe, on which it may rest: that comes along once."""
         if not self._key_copied:
             self._key_copied = self.file.append(key)
-        return self._key_copied and self.file.append(leading)
+        if self._key_copied:
+            self.file.append(leading)
 
     def close(self, next_start_s: float | None) -> None:
         """Complete the file; ``next_start_s`` is where the next segment begins, if one follows."""

@@ -1,0 +1,1 @@
+"""Where swipes come from."""

@@ -7,15 +7,16 @@ that face there all the time?
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
 from edge_agent.footage import Footage, TimeWindow
 from vision.fixture import face_patch, is_same_patch
 from vision.presence import GreyImage, small_grey, usual_picture
-from vision.types import FaceTrack, Frame
+from vision.types import BgrImage, FaceTrack, Frame
 
 SPAN_S = 1800.0
 STEP_S = 600.0
@@ -27,12 +28,45 @@ ALWAYS_THERE_SHARE = 0.5
 """A face seen unchanged at its place in this share of the glances is a poster, a box or a screen, not a customer."""
 
 
+class Glance(Protocol):
+    """One picture of the place at some time, reduced; its full picture is gone."""
+
+    @property
+    def frame(self) -> Frame:
+        """The reduced picture."""
+        ...
+
+    @property
+    def grey(self) -> GreyImage:
+        """The same, small and grey."""
+        ...
+
+    @property
+    def time_s(self) -> float:
+        """When it was, seconds since 1970 (UTC)."""
+        ...
+
+
 @dataclass(frozen=True)
-class Glance:
-    """One picture of the place at some time."""
+class SeenGlance:
+    """A glance held as it was decoded."""
 
     frame: Frame
     grey: GreyImage
+
+    @property
+    def time_s(self) -> float:
+        """When it was, seconds since 1970 (UTC)."""
+        return self.frame.time_s
+
+
+def without_full(frame: Frame) -> Frame:
+    """The frame without hold on its decoded picture, of which dozens are kept."""
+    return replace(frame, load_full=_gone)
+
+
+def _gone() -> BgrImage:
+    raise ValueError("the full picture of a glance is not kept")
 
 
 class Surroundings:
@@ -46,11 +80,11 @@ class Surroundings:
         """Pictures of the half hour around a window, but for the window itself, in order of time."""
         middle_s = window.start_s + window.length_s / 2
         around = self._at_block(round(middle_s / STEP_S))
-        return [glance for glance in around if not window.start_s <= glance.frame.time_s < window.end_s]
+        return outside(around, window)
 
     def greys(self, window: TimeWindow) -> list[tuple[float, GreyImage]]:
         """The same as small grey pictures, each with its time."""
-        return [(glance.frame.time_s, glance.grey) for glance in self.glances(window)]
+        return [(glance.time_s, glance.grey) for glance in self.glances(window)]
 
     def usual(self, window: TimeWindow) -> GreyImage | None:
         """What is usual there; ``None`` when too little was recorded around the window to tell."""
@@ -68,7 +102,12 @@ class Surroundings:
     def _look_around(self, block: int) -> Sequence[Glance]:
         middle_s = block * STEP_S
         window = TimeWindow(middle_s - SPAN_S / 2, middle_s + SPAN_S / 2)
-        return [Glance(f, small_grey(f.reduced_bgr)) for f in self._footage.glances(window, GLANCES)]
+        return [SeenGlance(without_full(f), small_grey(f.reduced_bgr)) for f in self._footage.glances(window, GLANCES)]
+
+
+def outside(glances: Sequence[Glance], window: TimeWindow) -> list[Glance]:
+    """Those that do not lie in the window."""
+    return [glance for glance in glances if not window.start_s <= glance.time_s < window.end_s]
 
 
 def longest_gap_s(times_s: Sequence[float], window: TimeWindow) -> float:

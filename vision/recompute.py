@@ -9,17 +9,18 @@ from vision.verdict import Bands, Decision, decide
 ROUNDING = 0.002
 """Scores made of rounded cosines differ from the stored one by less than this."""
 
-SET_ASIDE = frozenset({Reason.UNREADABLE, Reason.SWIPE_TIME_IMPLAUSIBLE})
-"""Reasons of a check that was given up, or whose time cannot be right, so that nothing it saw counts."""
+SET_ASIDE = frozenset({Reason.UNREADABLE, Reason.SWIPE_TIME_IMPLAUSIBLE, Reason.REFERENCE_UNREACHABLE})
+"""Reasons of a check that was given up without a look: after an error, for a time that cannot be right, or where no
+template could be reached and no server will decide."""
 
 
 def recompute(check: IdentityCheck) -> Decision:
     """What the rule makes of the check's samples now. A holder who was not enrolled stays so, and so does a check that
     waits for the server, or that was set aside without a look: there is nothing to work out."""
-    if SET_ASIDE & set(check.reasons):
-        return Decision(Verdict.NOT_ASSESSABLE, check.reasons)
     if check.verdict is Verdict.PENDING_REFERENCE:
         return Decision(Verdict.PENDING_REFERENCE, check.reasons)
+    if SET_ASIDE & set(check.reasons):
+        return Decision(Verdict.NOT_ASSESSABLE, check.reasons)
     if check.verdict is Verdict.NOT_ENROLLED or not check.reference_photos:
         return Decision(Verdict.NOT_ENROLLED, check.reasons)
     bands = Bands(check.thresholds.accept, check.thresholds.reject, check.thresholds.few_samples_margin)

@@ -19,6 +19,7 @@ from edge_agent.edge_config import BoxFolders, Leaves
 from edge_agent.footage import Cut, Footage, TimeWindow
 from edge_agent.kept_files import ONE_CHECKS_ERRORS, CheckT, KeptFiles, told
 from edge_agent.live.jobs import CheckDone, EvidenceFile
+from edge_agent.outbox.finished import CLIP_DROPPED
 from edge_agent.outbox.manifest import make_manifest, sign_manifest, write_manifest
 from edge_agent.private_zones import PrivateZones
 from renzheng.clock import from_seconds
@@ -139,7 +140,7 @@ class EvidenceKeeper:
     ) -> CheckT:
         """The clip and its manifest; a clip that cannot be cut costs the clip and not the check."""
         if not self.may_keep(check.verdict):
-            remarks.append("no clip: evidence is over its budget")
+            remarks.append(CLIP_DROPPED)
             return check
         files = self._files(check)
         path = files.root / files.clip

@@ -83,8 +83,13 @@ class Answered(NamedTuple):
 class ServerLink:
     """One HTTP client for one server. Used from one event loop; close it, or use it with ``async with``."""
 
-    def __init__(self, server: ServerConfig, identity: DeviceIdentity) -> None:
-        """Raises :class:`BadInput` when the server's ``ca_file`` holds no certificate."""
+    def __init__(
+        self, server: ServerConfig, identity: DeviceIdentity, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """Raises :class:`BadInput` when the server's ``ca_file`` holds no certificate.
+
+        ``transport`` stands in for the network.
+        """
         self.device_id = identity.device_id
         self.successes = 0
         self.base = httpx.URL(server.url.rstrip("/") + "/")
@@ -98,6 +103,7 @@ class ServerLink:
             timeout=server.timeout_s,
             follow_redirects=False,
             trust_env=not is_loopback(server.url),
+            transport=transport,
         )
 
     async def __aenter__(self) -> Self:

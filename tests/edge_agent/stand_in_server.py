@@ -167,12 +167,15 @@ def make_app(stand_in: StandIn) -> FastAPI:
     def caller(authorization: Annotated[str | None, Header()] = None) -> None:
         stand_in.device_of(authorization)
 
+    async def finish(path: str, metadata: dict[str, str]) -> None:
+        await stand_in.finish(path, metadata)  # a plain function: tuspyserver deep-copies what it is given
+
     app.include_router(
         create_tus_router(
             prefix="v1/clips",
             files_dir=str(stand_in.uploads),
             auth=caller,
-            on_upload_complete=stand_in.finish,
+            on_upload_complete=finish,
             storage=LocalFileStorage(str(stand_in.uploads)),
         )
     )

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,8 +92,11 @@ def _files_without_row(index: SegmentIndex) -> Iterator[str]:
 
 
 def _probed(path: Path) -> Segment | None:
-    """What a segment's file tells of itself; ``None`` when nothing in it can be read."""
-    from edge_agent.recording_probe import open_recording  # a recorder that starts after a clean stop needs it not
+    """What a segment's file tells of itself; ``None`` when nothing in it can be read.
+
+    Its start is the first keyframe's; pictures shown before that may follow it.
+    """
+    from edge_agent.recording_probe import open_container, open_recording, packets_to_end, video_stream
 
     told = told_by_name(path.name)
     if told is None:
@@ -102,10 +104,15 @@ def _probed(path: Path) -> Segment | None:
     start_s, epoch = told
     try:
         found = open_recording(path, from_seconds(start_s))
+        with open_container(path) as container:
+            packets = list(packets_to_end(container, video_stream(path, container)))
     except BadInput:
         return None
-    segment = Segment(
-        0, path.name, epoch, start_s, start_s + found.duration_s, False, path.stat().st_size, 0, found.codec,
-        found.coded_wh, found.time_base, found.origin_pts, found.frame_s,
+    first = packets[0] if packets else None
+    if first is None or first.pts is None or not first.is_keyframe:
+        return None
+    length_s = found.duration_s - float((first.pts - found.origin_pts) * found.time_base)
+    return Segment(
+        0, path.name, epoch, start_s, start_s + length_s, False, path.stat().st_size, len(packets), found.codec,
+        found.coded_wh, found.time_base, first.pts, found.frame_s,
     )  # fmt: skip
-    return replace(segment, packets=round(found.duration_s / found.frame_s))

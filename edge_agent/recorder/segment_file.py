@@ -97,6 +97,7 @@ class SegmentFile:
         self.newest_s = start_s
         """When the latest picture is shown."""
         self._whole_end_s = start_s
+        self._failed = False
         self._last_dts = -1
         self._last_keyframe_s = -float("inf")
         self.keyframes: list[tuple[int, float]] = []
@@ -120,6 +121,7 @@ class SegmentFile:
         try:
             self._mux(stamped.packet, pts, dts, duration)
         except (FFmpegError, OSError, ValueError) as error:
+            self._failed = self._failed or _is_disk_trouble(error)
             self._refused(error)
             return False
         self._last_dts = dts
@@ -135,11 +137,15 @@ class SegmentFile:
             return
         try:
             container.close()
-            self.good_bytes = self.path.stat().st_size
-            self.end_s = self._whole_end_s
         except (FFmpegError, OSError):
+            self._failed = True
+        if self._failed:  # the last packet's fragment is there in part only
+            self.packets = max(0, self.packets - 1)
             with suppress(OSError):
                 os.truncate(self.path, self.good_bytes)
+            return
+        self.good_bytes = self.path.stat().st_size
+        self.end_s = self._whole_end_s
 
     def _mux(self, packet: Packet[VideoStream], pts: int, dts: int, duration: int) -> None:
         if self._container is None:
@@ -188,6 +194,10 @@ class SegmentFile:
 
     def _seconds(self, pts: int) -> float:
         return self.start_s + float((pts - self.origin_pts) * self.time_base)
+
+
+def _is_disk_trouble(error: Exception) -> bool:
+    return getattr(error, "errno", None) in (*_NO_ROOM, *_DISK_TROUBLE)
 
 
 def timing_in_file(key: Stamped) -> tuple[Fraction, int]:

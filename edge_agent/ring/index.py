@@ -189,9 +189,9 @@ class SegmentIndex:
             db.execute("UPDATE gap SET end_s = max(?, start_s) WHERE end_s IS NULL", (end_s,))
 
     def forget_gaps_before(self, time_s: float) -> None:
-        """Drop gaps that ended before a time."""
+        """Drop gaps that were over at a time."""
         with self._writing() as db:
-            db.execute("DELETE FROM gap WHERE end_s < ?", (time_s,))
+            db.execute("DELETE FROM gap WHERE end_s <= ?", (time_s,))
 
     def write_status(self, status: CameraStatus) -> None:
         """Keep the camera's state in place of the one before."""

@@ -1,0 +1,110 @@
+"""The vision process: opens the box once, then answers one job after another until it is told to stop.
+
+It lives no longer than the agent: a thread waits for the end of a pipe that only the agent's process holds open.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
+from multiprocessing.connection import Connection
+
+import cv2
+
+from edge_agent.agent_clock import AgentClock
+from edge_agent.edge_config import BoxFolders, EdgeConfig
+from edge_agent.kept_files import told
+from edge_agent.live.ambient import Ambient
+from edge_agent.live.counter_checks import CounterChecks
+from edge_agent.live.jobs import Answer, BedJob, GlanceJob, Job, JobFailed, SwipeJob
+from edge_agent.live.vision_box import VisionBox, open_box
+from edge_agent.logs import facts, start_logging
+from renzheng.errors import BadInput, RenzhengError, StorageFull
+from renzheng.files import make_private
+
+log = logging.getLogger(__name__)
+
+LOCK_NAME = "vision.lock"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The first message of a process: it can take jobs, or ``problem`` says why it cannot."""
+
+    pid: int
+    problem: str = ""
+
+
+class Worker:
+    """Answers the jobs of one box; an error ends a job, never the process."""
+
+    def __init__(self, box: VisionBox) -> None:
+        self._counter = CounterChecks(box)
+        self._ambient = Ambient(box)
+
+    def answer(self, job: Job) -> Answer:
+        """The answer to a job; :class:`JobFailed` for whatever went wrong."""
+        try:
+            return self._answered(job)
+        except StorageFull as error:
+            return JobFailed(job.job_id, str(error), storage_full=True)
+        except BadInput as error:
+            return JobFailed(job.job_id, str(error))
+        except Exception as error:
+            log.exception("a job failed", extra=facts(job=job.job_id))
+            return JobFailed(job.job_id, told(error))
+
+    def _answered(self, job: Job) -> Answer:
+        match job:
+            case SwipeJob():
+                return self._counter.check(job)
+            case GlanceJob():
+                return self._ambient.glance(job)
+            case BedJob():
+                raise BadInput("bed: no ward is configured on this box")
+
+
+def run_worker(jobs: Connection, lifeline: Connection, config: EdgeConfig, clock: AgentClock) -> None:
+    """Main of the process. Jobs come one at a time; ``None`` ends it. Signals for the whole box are the agent's."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_die_with_agent, args=(lifeline,), name="lifeline", daemon=True).start()
+    start_logging("vision")
+    cv2.setNumThreads(1)
+    try:
+        with _alone(BoxFolders(config.data_dir)):
+            box = open_box(config, clock)
+            jobs.send(Ready(os.getpid()))
+            _serve(jobs, Worker(box))
+            box.close()
+    except RenzhengError as error:
+        log.error("the vision process cannot start", extra=facts(why=str(error)))
+        jobs.send(Ready(os.getpid(), str(error)))
+
+
+def _serve(jobs: Connection, worker: Worker) -> None:
+    while (job := jobs.recv()) is not None:
+        jobs.send(worker.answer(job))
+
+
+def _die_with_agent(lifeline: Connection) -> None:
+    """Nothing ever comes through the pipe; its end says that the agent is gone."""
+    try:
+        lifeline.recv()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+@contextmanager
+def _alone(folders: BoxFolders) -> Iterator[None]:
+    """Wait until a former agent's vision process is gone: two must not write the same evidence."""
+    make_private(folders.data_dir)
+    with (folders.data_dir / LOCK_NAME).open("a") as lock:
+        flock(lock, LOCK_EX)
+        yield

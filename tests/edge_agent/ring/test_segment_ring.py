@@ -11,13 +11,16 @@ import pytest
 
 from edge_agent.footage import TimeWindow
 from edge_agent.recorded import RecordedTimeline, open_recording
-from edge_agent.ring.index import SegmentIndex
+from edge_agent.recorder.segment_writer import SegmentWriter
+from edge_agent.ring.index import Segment, SegmentIndex
 from edge_agent.ring.segment_ring import SegmentRing
-from renzheng.clock import from_seconds
+from renzheng.clock import from_seconds, to_seconds
+from renzheng.files import sha256_file
 from tests.edge_agent.numbered_video import (
     START_S,
     Recipe,
     looked_at,
+    read_number,
     shown_in,
     timeline,
     within,
@@ -25,7 +28,7 @@ from tests.edge_agent.numbered_video import (
     x264,
     x265,
 )
-from tests.edge_agent.ring.recording import record
+from tests.edge_agent.ring.recording import feed, record
 
 LENGTH = 240
 OPEN_GROUPS = "bframes=3:open-gop=1:b-adapt=0"
@@ -107,18 +110,13 @@ def test_a_clip_of_a_ring_shows_what_a_clip_of_one_recording_shows(video: Path, 
 
 def test_the_audit_does_not_see_a_border_between_files_that_follow_on_each_other(plain: Path, tmp_path: Path) -> None:
     index = record(plain, tmp_path / "ring", START_S)
-    index.close()
     files = [
         replace(open_recording(tmp_path / "ring" / s.name, from_seconds(s.start_s)), start_s=s.start_s, end_s=s.end_s)
-        for s in record_rows(tmp_path / "ring")
+        for s in index.segments()
     ]
+    index.close()
     with RecordedTimeline(files) as parts, timeline(plain) as whole:
         assert looked_at(parts, within(0, 20)) == looked_at(whole, within(0, 20))
-
-
-def record_rows(folder: Path) -> list[object]:
-    with SegmentIndex(folder) as index:
-        return list(index.segments())
 
 
 def test_segments_whose_border_is_off_the_grid_give_no_frame_twice(tmp_path: Path) -> None:
@@ -128,3 +126,168 @@ def test_segments_whose_border_is_off_the_grid_give_no_frame_twice(tmp_path: Pat
     with SegmentRing(tmp_path / "ring") as ring:
         numbers = [number for _, number in looked_at(ring, within(0, 6))]
     assert numbers == list(range(0, 150, 5))
+
+
+# --- a ring that grows and shrinks -----------------------------------------------------------------------------------
+
+
+def test_a_window_that_ends_now_works_up_to_what_is_on_the_disk(plain: Path, tmp_path: Path) -> None:
+    index = SegmentIndex(tmp_path / "ring")
+    writer = SegmentWriter(index.folder, index, 4.0)
+    seen = []
+    with SegmentRing(tmp_path / "ring") as ring, timeline(plain) as whole:
+        assert ring.recorded_until() is None
+        assert ring.newest_frame() is None
+        for first in range(0, 200, 10):
+            feed(writer, plain, START_S, first=first, count=10)
+            until_s = ring.recorded_until()
+            now = (first + 10) / 25
+            if until_s is None:
+                continue
+            assert now - 0.6 < until_s - START_S <= now
+            expected = [f for f in looked_at(whole, within(now - 3, now)) if f[0] < until_s - START_S - 1e-6]
+            assert looked_at(ring, within(now - 3, now)) == expected
+            newest = ring.newest_frame()
+            assert newest is not None
+            seen.append(read_number(newest.reduced_bgr))
+    writer.close()
+    index.close()
+    assert seen[-1] == 175
+    assert seen == sorted(seen)
+
+
+def test_a_window_in_the_open_segment_is_cut_as_a_clip(plain: Path, tmp_path: Path) -> None:
+    record(plain, tmp_path / "ring", START_S, segment_s=100, close=False).close()
+    with SegmentRing(tmp_path / "ring") as ring:
+        cut = ring.cut(within(5.2, 30), tmp_path / "clip.mp4")
+    assert cut is not None
+    assert shown_in(cut.path)[:50] == list(range(125, 175))
+    assert cut.end_s == pytest.approx(START_S + 9.6, abs=0.6)
+
+
+def test_a_segment_whose_file_is_gone_counts_as_not_recorded(ring: SegmentRing, tmp_path: Path) -> None:
+    gone = ring.index.covering(within(2.5, 3))[0]
+    (ring.folder / gone.name).unlink()
+    assert [s for s, _ in looked_at(ring, within(0, 6))] == [n / 5 for n in range(30) if not 10 <= n < 20]
+    assert ring.recorded_share(within(0, 4)) == pytest.approx(0.5)
+    assert len(ring.glances(within(0, 6), 3)) == 3
+    cut = ring.cut(within(0, 6), tmp_path / "clip.mp4")
+    assert cut is not None
+    assert gone.name not in cut.sources
+
+
+def test_a_segment_that_goes_between_question_and_answer_is_told_and_raises_nothing(ring: SegmentRing) -> None:
+    window = within(0, 6)
+    stretches = ring.stretches(window)
+    gone = ring.index.covering(within(2.5, 3))[0]
+    ring.index.forget(gone.id)
+    (ring.folder / gone.name).unlink()
+    told: list[str] = []
+    frames = [frame for stretch in stretches for frame in ring.look(stretch, window, told.append)]
+    assert len(frames) == 20
+    assert told
+    assert all(gone.name in text for text in told)
+
+
+def test_a_segment_that_goes_while_it_is_opened_is_left_out(ring: SegmentRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = ring.index.covering(within(2.5, 3))[0]
+    rows = ring.index.covering
+    asked: list[TimeWindow] = []
+
+    def covering(window: TimeWindow) -> list[Segment]:
+        found = rows(window)
+        asked.append(window)
+        return found
+
+    def segments(window: TimeWindow) -> list[Segment]:
+        found = listed(window)
+        (ring.folder / gone.name).unlink(missing_ok=True)
+        return found
+
+    listed = ring._segments
+    monkeypatch.setattr(ring.index, "covering", covering)
+    monkeypatch.setattr(ring, "_segments", segments)
+    assert {s.source for s in ring.stretches(within(0, 6))}.isdisjoint({gone.name})
+    assert len(asked) == 2
+
+
+def test_an_index_that_cannot_be_read_is_an_empty_ring(ring: SegmentRing, tmp_path: Path) -> None:
+    ring.close()
+    ring.index.path.write_bytes(b"no database at all " * 300)
+    assert ring.stretches(within(0, 6)) == []
+    assert ring.recorded_share(within(0, 6)) == 0
+    assert ring.glances(within(0, 6), 3) == []
+    assert ring.cut(within(0, 6), tmp_path / "clip.mp4") is None
+    assert ring.recorded_until() is None
+    assert ring.newest_frame() is None
+    assert ring.clock_unclear(within(0, 6))
+
+
+def test_a_segment_full_of_noise_raises_nothing(ring: SegmentRing) -> None:
+    name = ring.index.covering(within(2.5, 3))[0].name
+    (ring.folder / name).write_bytes(bytes(range(256)) * 80)
+    told: list[str] = []
+    for window in (within(0, 6), within(2.5, 3)):
+        for stretch in ring.stretches(window):
+            list(ring.look(stretch, window, told.append))
+        ring.glances(window, 3)
+
+
+def test_no_file_stays_open_after_a_question(ring: SegmentRing, tmp_path: Path) -> None:
+    window = within(0, 9)
+    for stretch in ring.stretches(window):
+        next(iter(ring.look(stretch, window, print)), None)
+    ring.glances(window, 4)
+    ring.cut(window, tmp_path / "clip.mp4")
+    ring.newest_frame()
+    ring.segments_of(window)
+    assert [path for path in open_descriptors() if str(ring.folder) in path] == []
+
+
+# --- clocks and manifests --------------------------------------------------------------------------------------------
+
+
+def two_epochs(video: Path, folder: Path, first_s: float, second_s: float) -> None:
+    index = SegmentIndex(folder)
+    writer = SegmentWriter(folder, index, 2.0)
+    feed(writer, video, START_S + first_s)
+    writer.cut()
+    writer.epoch = 1
+    feed(writer, video, START_S + second_s)
+    writer.close()
+    index.close()
+
+
+def test_where_the_clock_was_set_back_the_later_recording_answers_and_the_times_are_unclear(
+    plain: Path, tmp_path: Path
+) -> None:
+    two_epochs(plain, tmp_path / "ring", 0.0, -5.0)
+    with SegmentRing(tmp_path / "ring") as ring:
+        assert [n for _, n in looked_at(ring, within(0, 4))] == list(range(125, 225, 5))
+        assert ring.clock_unclear(within(0, 1))
+        assert ring.clock_unclear(within(-20, -10))
+        assert not ring.clock_unclear(within(-60, -50))
+
+
+def test_what_was_recorded_before_the_clock_was_set_ahead_is_unclear(plain: Path, tmp_path: Path) -> None:
+    two_epochs(plain, tmp_path / "ring", 0.0, 3600.0)
+    with SegmentRing(tmp_path / "ring") as ring:
+        assert ring.clock_unclear(within(2, 8))
+        assert not ring.clock_unclear(within(3602, 3608))
+
+
+def test_times_of_one_epoch_are_clear(ring: SegmentRing) -> None:
+    assert not ring.clock_unclear(within(0, 9))
+    assert not ring.clock_unclear(within(100, 109))
+
+
+def test_the_segments_of_a_clip_are_named_with_their_digests(ring: SegmentRing, tmp_path: Path) -> None:
+    cut = ring.cut(within(2.5, 5), tmp_path / "clip.mp4")
+    assert cut is not None
+    listed = ring.segments_of(cut)
+    assert [segment.name for segment in listed] == list(cut.sources)
+    assert [segment.name for segment in ring.segments_of(within(2.5, 5))] == list(cut.sources)
+    for segment in listed:
+        assert segment.sha256 == sha256_file(ring.folder / segment.name)
+    assert to_seconds(listed[0].start) == pytest.approx(START_S + 2)
+    assert to_seconds(listed[-1].end) == pytest.approx(START_S + 6)

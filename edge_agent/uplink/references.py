@@ -176,8 +176,14 @@ class ReferenceKeeper:
                 return _known(await self._asked(psn_no, at))
             except (TimeoutError, RenzhengError) as failure:
                 self._tell(failure)
-        answer = self._cache.get(psn_no, at, self._clock.now_s())
-        return Found.UNREACHABLE if answer is None else _known(answer)
+        answer = self._cache.get(psn_no, at, now_s)
+        if answer is None:
+            return Found.UNREACHABLE
+        try:
+            self._cache.touch(psn_no, at, now_s)
+        except RenzhengError as failure:
+            self._tell(failure)
+        return _known(answer)
 
     async def refresh_staff(self) -> bool:
         """Bring the staff's templates; whether that worked."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from calibration.sets import shipped_names
+
+_CHROMIUM = Path("/usr/bin/chromium")
+_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +41,15 @@ def thresholds(tmp_path_factory: pytest.TempPathFactory) -> str:
         encoding="utf-8",
     )
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium as the system has it."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not _CHROMIUM.is_file():
+        pytest.skip(f"no browser at {_CHROMIUM}")
+    with sync_api.sync_playwright() as player:
+        opened = player.chromium.launch(executable_path=str(_CHROMIUM), args=_FLAGS)
+        yield opened
+        opened.close()

@@ -11,12 +11,6 @@ import pytest
 from edge_agent.report import write_report
 from tests.edge_agent.sample_day import sample_day
 
-_CHROMIUM = Path("/usr/bin/chromium")
-_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-]  # fmt: skip
-
 
 @pytest.fixture(scope="module")
 def day_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -25,18 +19,6 @@ def day_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checks, facts = sample_day(out_dir)
     write_report(checks, facts, out_dir)
     return out_dir
-
-
-@pytest.fixture(scope="module")
-def browser() -> Any:
-    """Chromium as the system has it."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not _CHROMIUM.is_file():
-        pytest.skip(f"no browser at {_CHROMIUM}")
-    with sync_api.sync_playwright() as player:
-        opened = player.chromium.launch(executable_path=str(_CHROMIUM), args=_FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -71,6 +71,10 @@ class Diary:
             for row in rows
         ]
 
+    def newest_events(self, limit: int) -> list[NumberedEvent]:
+        """The last events, oldest of them first."""
+        return self.events_since(int(self.database.value("SELECT coalesce(max(number), 0) FROM events")) - limit)
+
     def drops(self) -> dict[str, int]:
         """What was dropped since the box was set up, by kind."""
         totals = Counter({row["kind"]: row["total"] for row in self.database.rows("SELECT * FROM drops")})

@@ -10,7 +10,6 @@ import logging
 import math
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,7 @@ REMEMBERED_S = 90 * 86_400.0
 """How long the id of a sent check is known, so that a terminal may repeat its swipe."""
 
 BATCH = 50
-PURGED_AT_ONCE = 500
+PURGED_AT_ONCE = 200
 """Most checks that one purge takes, so that it never holds the agent up for long."""
 
 _ALARM_NOTE = "evidence_alarm"
@@ -98,37 +97,42 @@ class Evidence:
         return SPACE_LOW if share >= low_from else ""
 
     def purge(self, now_s: float) -> Purged:
-        """Delete evidence that was sent ``keep.acknowledged_hours`` ago, earlier when space is low; forget old ids."""
+        """Delete evidence that was sent ``keep.acknowledged_hours`` ago, earlier when space is low; forget old ids.
+
+        On a full disk the files go, and what the store says of them goes with the next purge.
+        """
         before_s = now_s - self._keep.acknowledged_hours * 3600
-        purged = self._purge(before_s, math.inf, PURGED_AT_ONCE)
-        excess = self.used_bytes() - self._keep.alarm_share * self.budget_bytes
-        if excess > 0:
-            more = self._purge(math.inf, excess, PURGED_AT_ONCE - purged.checks)
-            purged = Purged(purged.checks + more.checks, purged.size_bytes + more.size_bytes)
-        self._store.forget_reports(before_s)
-        self._store.forget_old(now_s - REMEMBERED_S)
+        purged = Purged()
+        try:
+            purged = self._purge(before_s, math.inf, PURGED_AT_ONCE)
+            excess = self.used_bytes() - self._keep.alarm_share * self.budget_bytes
+            if excess > 0:
+                more = self._purge(math.inf, excess, PURGED_AT_ONCE - purged.checks)
+                purged = Purged(purged.checks + more.checks, purged.size_bytes + more.size_bytes)
+            self._store.forget_reports(before_s)
+            self._store.forget_old(now_s - REMEMBERED_S)
+        except StorageFull as full:
+            log.warning("purging evidence goes on later: %s", full)
         return purged
 
     def _purge(self, before_s: float, enough_bytes: float, most: int) -> Purged:
+        """The files go first: killed in between, the next purge finds the checks again."""
         checks, freed = 0, 0
-        for check in self._sent(before_s, most):
-            if freed >= enough_bytes:
-                break
-            self._remove(check)
-            checks, freed = checks + 1, freed + check.size_bytes
+        while freed < enough_bytes and (batch := self._store.sent_checks(before_s, min(BATCH, most - checks))):
+            gone = []
+            for check in batch:
+                if freed < enough_bytes:
+                    self._remove_files(check)
+                    gone.append(check.check_id)
+                    freed += check.size_bytes
+            self._store.forget_evidence(gone)
+            checks += len(gone)
         return Purged(checks, freed)
 
-    def _sent(self, before_s: float, most: int) -> Iterator[SentCheck]:
-        while most > 0 and (batch := self._store.sent_checks(before_s, min(BATCH, most))):
-            yield from batch
-            most -= len(batch)
-
-    def _remove(self, check: SentCheck) -> None:
-        """The files go first: killed in between, the next purge finds the check again."""
+    def _remove_files(self, check: SentCheck) -> None:
         for path in check.paths:
             self._store.real_path(path).unlink(missing_ok=True)
         shutil.rmtree(self._folder / file_stem(check.check_id), ignore_errors=True)
-        self._store.forget_evidence(check.check_id)
 
     def clean_up(self) -> Purged:
         """At the start, while nothing is being written: remove folders that no check names, and half-written files.

@@ -7,6 +7,8 @@ import sqlite3
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
+from pydantic import TypeAdapter
+
 from edge_agent.edge_config import Leaves
 from edge_agent.live.jobs import CheckDone
 from edge_agent.outbox.diary import add_drop
@@ -18,6 +20,9 @@ from renzheng.errors import BadInput
 
 CLIP_DROPPED = "clip_dropped_budget"
 """A remark of :class:`CheckDone`, and the drop counter it becomes: no clip was cut, because evidence has no room."""
+
+
+_CHECK: TypeAdapter[IdentityCheck | BedCheck] = TypeAdapter(IdentityCheck | BedCheck)
 
 
 class FinishedChecks(Retention):
@@ -79,6 +84,11 @@ class FinishedChecks(Retention):
                 "INSERT OR IGNORE INTO outbox (kind, name, body, flagged, created_s) VALUES ('report', ?, ?, 0, ?)",
                 (report.report_id, report.model_dump_json(), to_seconds(report.period_end)),
             )
+
+    def finished_checks(self) -> list[IdentityCheck | BedCheck]:
+        """Every check that is still known whole, in the order in which they were finished."""
+        rows = self.database.rows("SELECT body FROM checks WHERE body IS NOT NULL ORDER BY number")
+        return [_CHECK.validate_json(row["body"]) for row in rows]
 
     def recent_checks(self, limit: int) -> list[CheckSummary]:
         """The last finished, newest first."""

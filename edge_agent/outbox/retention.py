@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,22 +40,23 @@ class Retention:
         files = self.database.rows("SELECT path, size_bytes FROM files WHERE check_id = ?", (check_id,))
         return SentCheck(check_id, sum(file["size_bytes"] for file in files), tuple(file["path"] for file in files))
 
-    def forget_evidence(self, check_id: str) -> None:
-        """After its files are gone: forget the check but for its summary, and who swiped. Only of one that was sent.
+    def forget_evidence(self, check_ids: Iterable[str]) -> None:
+        """After their files are gone: forget checks but for their summaries, and who swiped. Only of those sent.
 
-        The swipe's id stays, so that the same swipe again is still known.
+        A swipe's id stays, so that the same swipe again is still known.
         """
         with self.database.transaction() as write:
-            sent = write.execute(
-                "UPDATE checks SET body = NULL WHERE check_id = ? AND sent_s IS NOT NULL", (check_id,)
-            ).rowcount
-            if sent:
-                write.execute("DELETE FROM files WHERE check_id = ?", (check_id,))
-                write.execute("DELETE FROM outbox WHERE check_id = ?", (check_id,))
-                write.execute(
-                    "UPDATE swipes SET content = json_set(content, '$.psn_no', ?) WHERE swipe_id = ?",
-                    (FORGOTTEN, check_id),
-                )
+            for check_id in check_ids:
+                sent = write.execute(
+                    "UPDATE checks SET body = NULL WHERE check_id = ? AND sent_s IS NOT NULL", (check_id,)
+                ).rowcount
+                if sent:
+                    write.execute("DELETE FROM files WHERE check_id = ?", (check_id,))
+                    write.execute("DELETE FROM outbox WHERE check_id = ?", (check_id,))
+                    write.execute(
+                        "UPDATE swipes SET content = json_set(content, '$.psn_no', ?) WHERE swipe_id = ?",
+                        (FORGOTTEN, check_id),
+                    )
 
     def forget_reports(self, before_s: float) -> None:
         """Reports that were acknowledged by then."""

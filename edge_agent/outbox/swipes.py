@@ -67,6 +67,11 @@ class Swipes:
             _record(row) for row in self.database.rows(f"{_SELECT} WHERE state = 'accepted' ORDER BY swipes.number")
         ]
 
+    def newest_open_swipes(self, limit: int) -> list[SwipeRecord]:
+        """The last of those that came, newest first."""
+        rows = self.database.rows(f"{_SELECT} WHERE state = 'accepted' ORDER BY swipes.number DESC LIMIT ?", (limit,))
+        return [_record(row) for row in rows]
+
     def begin_attempt(self, check_id: str) -> int:
         """Count that the check of a swipe or bed begins, before it does; the count says which time this is."""
         with self.database.transaction() as write:

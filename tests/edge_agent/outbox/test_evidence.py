@@ -12,6 +12,7 @@ from edge_agent.outbox.evidence import SPACE_ENOUGH, SPACE_FULL, SPACE_LOW, Evid
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.store import Store
 from renzheng.contracts import BedVerdict, RoundKind, Verdict
+from renzheng.errors import StorageFull
 from tests.edge_agent.outbox.builders import NOON_S, a_swipe, done_swipe, finish
 
 HOUR_S = 3600.0
@@ -77,6 +78,7 @@ def test_when_space_is_low_sent_evidence_goes_early_and_the_longest_sent_first(t
 
 def test_one_purge_takes_no_more_than_a_bounded_number(three: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence_module, "PURGED_AT_ONCE", 1)
+    monkeypatch.setattr(evidence_module, "BATCH", 5)
     evidence = Evidence(three, folder_of(three), a_budget(GIB, acknowledged_hours=0))
     assert [evidence.purge(NOON_S + HOUR_S).checks for _ in range(3)] == [1, 1, 0]
 
@@ -93,6 +95,19 @@ def test_a_purge_that_was_killed_half_way_is_taken_up(three: Store, monkeypatch:
     record = three.find("a")
     assert record is not None
     assert record.check is None
+
+
+def test_a_purge_on_a_full_disk_makes_room_and_does_not_fail(three: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    evidence = Evidence(three, folder_of(three), a_budget(GIB, acknowledged_hours=0))
+
+    def full(_: object) -> None:
+        raise StorageFull("no room")
+
+    with monkeypatch.context() as while_full:
+        while_full.setattr(three, "forget_evidence", full)
+        assert evidence.purge(NOON_S).checks == 0
+    assert there(three) == {"b", "unsent"}
+    assert evidence.purge(NOON_S).checks == 1
 
 
 # --- the alarm ------------------------------------------------------------------------------------------------------

@@ -292,7 +292,7 @@ def sent(store: Store, now_s: float) -> None:
 def test_who_swiped_is_forgotten_with_the_evidence_and_the_swipe_is_still_known(store: Store) -> None:
     finish(store)
     sent(store, NOON_S + 10)
-    store.forget_evidence("S1")
+    store.forget_evidence(["S1"])
 
     record = store.find("S1")
     assert record is not None
@@ -309,7 +309,7 @@ def test_nothing_unsent_is_forgotten(store: Store) -> None:
     outbox = Outbox(store)
     outbox.acknowledge([outbox.lease("check", 1, NOON_S, 10)[0].id], NOON_S)  # its clip is not there yet
 
-    store.forget_evidence("S1")
+    store.forget_evidence(["S1"])
     store.forget_old(NOON_S + 1e9)
 
     assert store.sent_checks(NOON_S + 1e9, 99) == []
@@ -325,8 +325,7 @@ def test_ids_and_footfall_end_with_their_time(store: Store) -> None:
     store.plan_bed_checks([("missed", "12", RoundKind.FIXED, NOON_S), ("planned", "12", RoundKind.FIXED, NOON_S)])
     store.miss_bed_check("missed", "late")
     store.add_glance(a_glance(NOON_S, 1, 1))
-    for check_id in ("old", "new"):
-        store.forget_evidence(check_id)
+    store.forget_evidence(["old", "new"])
 
     store.forget_old(NOON_S + 50)
 

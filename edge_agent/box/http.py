@@ -19,11 +19,12 @@ from collections.abc import Awaitable, Callable, Iterator
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import TypeAdapter
 
 from edge_agent.box.metrics import CONTENT_TYPE, BoxMetrics
 from edge_agent.box.pages import CONTENT_POLICY, Language, render_page, style
 from edge_agent.box.swipes import add_swipe_routes
-from edge_agent.box.view import BoxView
+from edge_agent.box.view import BoxState, BoxView
 from edge_agent.edge_config import HttpConfig, secret_of
 from edge_agent.swipe_sources.intake import Intake
 from renzheng.errors import BadInput
@@ -41,6 +42,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+_STATE = TypeAdapter(BoxState)
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -110,6 +113,11 @@ def _add_state_routes(app: FastAPI, view: BoxView, metrics: BoxMetrics) -> None:
         state = view.state()
         kinds = sorted({problem.kind.value for problem in state.problems})
         return JSONResponse({"ready": state.is_ready, "problems": kinds}, 200 if state.is_ready else 503)
+
+    @app.get("/v1/status")
+    async def status() -> Response:
+        """Everything the page shows, for `renzheng edge status`."""
+        return Response(_STATE.dump_json(view.state()), media_type="application/json")
 
     @app.get("/metrics")
     async def metrics_text() -> Response:

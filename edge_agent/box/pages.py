@@ -25,7 +25,7 @@ from renzheng.contracts import (
 
 Language = Literal["zh", "en"]
 
-COMMA = {"zh": "、", "en": "; "}
+SEPARATOR = {"zh": "；", "en": "; "}
 RENEWED_EVERY_S = 15
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
@@ -117,7 +117,7 @@ def _in_language(language: Language, state: BoxState) -> dict[str, Callable[...,
         "at": _moment_text(state.now_s),
         "local": lambda seconds: local_text(from_seconds(seconds)),
         "verdict_said": lambda verdict: said(verdict_words(verdict)),
-        "reasons_said": lambda reasons: COMMA[language].join(said(REASON_WORDS[reason]) for reason in reasons),
+        "reasons_said": lambda reasons: SEPARATOR[language].join(said(REASON_WORDS[reason]) for reason in reasons),
         "problem_said": lambda kind: said(PROBLEM_WORDS[kind]),
         "camera_state_said": lambda kind: said(CAMERA_STATE_WORDS[kind]),
         "server_said": lambda kind: said(SERVER_STATE_WORDS[kind]),

@@ -83,6 +83,6 @@ def moving_share(looks: Sequence[GreyImage], bed: Mask) -> float | None:
     if len(looks) < 3 or not bed.any() or not around.any():
         return None
     stack = np.stack([_smooth(look) for look in looks])
-    steps = np.median(stack[:, around] - np.median(stack[:, around], axis=0), axis=1)
-    low, high = np.percentile(stack - steps[:, None, None], (10, 90), axis=0)
+    light = np.maximum(np.median(stack[:, around], axis=1), 1.0)
+    low, high = np.percentile(stack * (np.median(light) / light)[:, None, None], (10, 90), axis=0)
     return float(((high - low) > MOVED_LEVELS)[bed].mean())

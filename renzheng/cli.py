@@ -30,6 +30,9 @@ MOUNTS: dict[str, Mount] = {
         "edge_agent.commands", "audit", "Check recorded footage against a list of swipes. 以录像核对刷卡记录"
     ),
     "explain": Mount("edge_agent.commands", "explain", "Show how one verdict came about. 解释一条核验结论"),
+    "edge": Mount(
+        "edge_agent.agent.commands", "app", "Run the agent of a counter or ward, live or replayed. 运行边缘代理"
+    ),
     "demo": Mount("renzheng.demo.commands", "demo", "Render a small invented town and audit it. 生成并核验演示数据"),
     "models": Mount("models.commands", "app", "List, fetch and verify model packs. 模型管理"),
     "calibrate": Mount("calibration.commands", "app", "Turn scores into thresholds. 阈值标定"),

@@ -1,0 +1,209 @@
+"""What the box's pages and metrics show, gathered from the parts of the agent."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import renzheng
+from edge_agent.agent.parts import Parts
+from edge_agent.box.view import (
+    BoxState,
+    CameraView,
+    CheckView,
+    CurrentProblem,
+    OutboxView,
+    Problem,
+    ServerState,
+)
+from edge_agent.edge_config import GIB, CameraConfig
+from edge_agent.footage import TimeWindow
+from edge_agent.outbox.store import CheckSummary
+from edge_agent.ring.index import IndexUnusable
+from edge_agent.ring.segment import CameraStatus
+from edge_agent.uplink.uplink import LinkState
+from renzheng.clock import SHANGHAI, from_seconds, to_seconds
+from renzheng.contracts import BedVerdict, CameraFitness, CameraState, Verdict
+
+RECENT = 20
+EVENTS = 20
+DAY_S = 86_400.0
+STALE_STATUS_S = 10.0
+"""A recorder writes its state about once a second; an older one is of a recorder that is gone."""
+
+CLOCK_STEP_SHOWN_S = 6 * 3600.0
+STATE_KEPT_S = 0.5
+"""Pages and scrapes that come closer together share one state."""
+
+_LINK = {
+    LinkState.UNTRIED: ServerState.REACHED,
+    LinkState.UP: ServerState.REACHED,
+    LinkState.WAITING: ServerState.REACHED,
+    LinkState.UNREACHABLE: ServerState.UNREACHABLE,
+    LinkState.REVOKED: ServerState.REVOKED,
+}
+
+
+class AgentView:
+    """Implements :class:`edge_agent.box.view.BoxView` over the parts of a running agent."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._kept: tuple[float, BoxState] | None = None
+        self.stopping = False
+
+    def state(self) -> BoxState:
+        """The box now, at most half a second old."""
+        steady_s = asyncio.get_running_loop().time()
+        if self._kept is None or steady_s - self._kept[0] > STATE_KEPT_S:
+            self._kept = steady_s, self._gathered()
+        return self._kept[1]
+
+    async def snapshot(self, camera_id: str) -> bytes | None:
+        """What the last glance at the camera left."""
+        if camera_id not in self._parts.rings:
+            return None
+        return await asyncio.to_thread(_bytes_of, self._parts.folders.snapshot(camera_id))
+
+    def _gathered(self) -> BoxState:
+        parts = self._parts
+        now_s = parts.clock.now_s()
+        fitness = parts.store.fitness()
+        cameras = tuple(self._camera(camera, fitness.get(camera.id), now_s) for camera in parts.config.camera)
+        midnight = from_seconds(now_s).astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+        return BoxState(
+            now_s=now_s,
+            started_s=parts.started_s,
+            agent_version=renzheng.__version__,
+            device_id=parts.identity.device_id,
+            fixmedins_code=parts.config.fixmedins_code,
+            cameras=cameras,
+            problems=tuple(self._problems(cameras, now_s)),
+            recent=self._recent(),
+            checks_today=_verdicts(parts.store.counts_by_verdict(to_seconds(midnight))),
+            server=ServerState.NONE if parts.uplink is None else _LINK[parts.uplink.status().state],
+            outbox=self._outbox(now_s),
+            evidence_bytes=parts.evidence.used_bytes(),
+            evidence_budget_bytes=parts.evidence.budget_bytes,
+            disk_free_bytes=shutil.disk_usage(parts.folders.data_dir).free,
+            dropped=parts.store.drops() | {"glance": parts.dispatcher.glances_dropped},
+            restarts=parts.restarts | parts.recorders.restarts | {"vision": parts.vision.restarts},
+            queues={"vision": parts.dispatcher.waiting, "swipes": parts.checks.waiting},
+            rejected={source.name: source.rejected for source in parts.sources},
+            events=tuple(numbered.event for numbered in reversed(parts.store.newest_events(EVENTS))),
+        )
+
+    def _camera(self, camera: CameraConfig, fitness: CameraFitness | None, now_s: float) -> CameraView:
+        ring = self._parts.rings[camera.id]
+        try:
+            status, extent = ring.status(), ring.extent()
+            gaps = len(ring.gaps(TimeWindow(now_s - DAY_S, now_s)))
+            ring_bytes = ring.size_bytes()
+        except IndexUnusable as error:
+            return CameraView(camera.id, CameraState.STOPPED, last_error=str(error))
+        status = status or CameraStatus(CameraState.CONNECTING, now_s, now_s)
+        stale = not self._parts.recorders.is_alive(camera.id)
+        return CameraView(
+            camera_id=camera.id,
+            state=CameraState.STOPPED if stale else status.state,
+            since_s=status.since_s,
+            last_packet_s=status.last_packet_s,
+            packets=status.packets,
+            received_bytes=status.bytes,
+            dropped_packets=status.dropped,
+            reconnects=status.reconnects,
+            gaps=gaps,
+            clock_steps=status.clock_steps,
+            timestamp_jumps=status.timestamp_jumps,
+            parameter_changes=status.parameter_changes,
+            recorder_restarts=self._parts.recorders.restarts[f"recorder {camera.id}"],
+            codec=status.codec or None,
+            resolution_wh=status.wh,
+            ring_bytes=ring_bytes,
+            ring_budget_bytes=round(camera.ring_gib * GIB),
+            recorded_from_s=extent.start_s if extent else None,
+            recorded_until_s=extent.end_s if extent else None,
+            disk_full=status.disk_full,
+            last_error=status.last_error,
+            fitness=fitness,
+            footfall=self._parts.store.footfall(camera.id, now_s - DAY_S),
+        )
+
+    def _recent(self) -> tuple[CheckView, ...]:
+        store = self._parts.store
+        waiting = [
+            CheckView(record.setl_id, "swipe", record.terminal_id, to_seconds(record.swipe.setl_time), record.source)
+            for record in store.newest_open_swipes(RECENT)
+        ]
+        return (*waiting, *(_finished(summary) for summary in store.recent_checks(RECENT)))[:RECENT]
+
+    def _outbox(self, now_s: float) -> OutboxView:
+        counts = self._parts.outbox.counts()
+        return OutboxView(
+            waiting={kind: states["pending"] + states["sending"] for kind, states in counts.items()},
+            refused=sum(states["refused"] for states in counts.values()),
+            oldest_s=self._parts.outbox.oldest_waiting_s(now_s),
+            last_acknowledged_s=self._parts.uplink.status().last_success_s if self._parts.uplink else None,
+        )
+
+    def _problems(self, cameras: tuple[CameraView, ...], now_s: float) -> Iterator[CurrentProblem]:
+        parts = self._parts
+        if self.stopping:
+            yield CurrentProblem(Problem.STOPPING)
+        if not parts.vision.ready:
+            down = parts.vision.restarts or parts.vision.problem
+            yield CurrentProblem(Problem.VISION_DOWN if down else Problem.STARTING, detail=parts.vision.problem)
+        if parts.checks.storage_full:
+            yield CurrentProblem(Problem.STORAGE_FULL)
+        for camera in cameras:
+            yield from _camera_problems(camera, now_s, parts.recorders.is_alive(camera.camera_id))
+        if parts.evidence.alarm:
+            yield CurrentProblem(Problem.EVIDENCE_LOW, detail=parts.evidence.alarm)
+        if parts.uplink is not None:
+            status = parts.uplink.status()
+            if status.state is LinkState.UNREACHABLE:
+                yield CurrentProblem(Problem.SERVER_UNREACHABLE, detail=status.why, since_s=status.since_s)
+            if status.state is LinkState.REVOKED:
+                yield CurrentProblem(Problem.DEVICE_REVOKED, detail=status.why, since_s=status.since_s)
+
+
+def _camera_problems(camera: CameraView, now_s: float, recorder_alive: bool) -> Iterator[CurrentProblem]:
+    where = camera.camera_id
+    if not recorder_alive:
+        yield CurrentProblem(Problem.RECORDER_RESTARTING, where)
+    elif camera.state is not CameraState.LIVE:
+        yield CurrentProblem(Problem.CAMERA_NOT_LIVE, where, camera.last_error, camera.since_s)
+    if camera.disk_full:
+        yield CurrentProblem(Problem.RING_FULL, where)
+    if camera.fitness is not None and camera.fitness.faults:
+        measured_s = to_seconds(camera.fitness.measured_at)
+        faults = ", ".join(fault.value for fault in camera.fitness.faults)
+        yield CurrentProblem(Problem.CAMERA_UNFIT, where, faults, measured_s)
+
+
+def _finished(summary: CheckSummary) -> CheckView:
+    return CheckView(
+        check_id=summary.check_id,
+        kind=summary.kind,
+        place=summary.place,
+        at_s=summary.asked_s,
+        verdict=summary.verdict,
+        reasons=summary.reasons,
+        finished_s=summary.finished_s,
+    )
+
+
+def _verdicts(counts: dict[str, int]) -> dict[Verdict | BedVerdict, int]:
+    return {
+        BedVerdict(name.removeprefix("bed_")) if name.startswith("bed_") else Verdict(name): count
+        for name, count in counts.items()
+    }
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

@@ -1,0 +1,101 @@
+"""Jobs on their way to the vision process: the most urgent first, each asked again when the process died over it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from enum import IntEnum
+
+from edge_agent.live.jobs import Answer, GlanceJob, Job, JobFailed
+from edge_agent.live.vision_process import VisionDied, VisionProcess
+from edge_agent.logs import facts
+
+log = logging.getLogger(__name__)
+
+TRIES = 3
+"""A job over which the vision process died so often is given up."""
+
+JOB_LIMIT_S = 60.0
+"""Real seconds after which a job is taken for hung and the process is started anew."""
+
+GLANCES_WAITING_MAX = 64
+
+
+class Urgency(IntEnum):
+    """Lower goes first."""
+
+    OPINION = 0
+    FINAL = 1
+    BED = 2
+    GLANCE = 3
+
+
+class Dispatcher:
+    """A priority queue in front of the vision process; one job is with the process at a time.
+
+    Swipe and bed jobs wait in the store and come here only when they are due; glances beyond
+    ``GLANCES_WAITING_MAX`` are dropped and counted.
+    """
+
+    def __init__(self, vision: VisionProcess) -> None:
+        self._vision = vision
+        self._queue: asyncio.PriorityQueue[tuple[Urgency, float, int, Job, asyncio.Future[Answer]]] = (
+            asyncio.PriorityQueue()
+        )
+        self._number = itertools.count()
+        self._glances = 0
+        self.glances_dropped = 0
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that have not yet gone to the vision process."""
+        return self._queue.qsize()
+
+    async def ask(self, job: Job, urgency: Urgency, due_s: float = 0.0) -> Answer:
+        """The answer to a job; jobs of one urgency go by ``due_s``."""
+        glance = isinstance(job, GlanceJob)
+        if glance and self._glances >= GLANCES_WAITING_MAX:
+            self.glances_dropped += 1
+            return JobFailed(job.job_id, "too much to do for glances")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((urgency, due_s, next(self._number), job, answer))
+        self._glances += glance
+        try:
+            return await answer
+        finally:
+            self._glances -= glance
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Hand jobs on until stopped; those still waiting then are answered with a failure."""
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            while not stop.is_set():
+                taken = asyncio.ensure_future(self._queue.get())
+                await asyncio.wait({taken, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not taken.done():
+                    taken.cancel()
+                    break
+                *_, job, answer = taken.result()
+                if not answer.cancelled():
+                    result = await self._asked(job)
+                    if not answer.done():
+                        answer.set_result(result)
+        finally:
+            stopped.cancel()
+            self._refuse_rest()
+
+    async def _asked(self, job: Job) -> Answer:
+        for number in range(1, TRIES + 1):
+            try:
+                return await self._vision.ask(job, JOB_LIMIT_S)
+            except VisionDied as died:
+                told = facts(job=job.job_id, number=number, why=str(died))
+                log.warning("the vision process died over a job", extra=told)
+        return JobFailed(job.job_id, f"the vision process died {TRIES} times over it")
+
+    def _refuse_rest(self) -> None:
+        while not self._queue.empty():
+            *_, job, answer = self._queue.get_nowait()
+            if not answer.done():
+                answer.set_result(JobFailed(job.job_id, "the agent is stopping"))

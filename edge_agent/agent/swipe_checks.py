@@ -1,0 +1,267 @@
+"""The life of a swipe on a box: taken and durable, pinned in the ring, checked when its window is over, finished.
+
+What is open lies in the store; here only the order of the due times is held, so that a crash loses nothing: on the
+next start every open swipe is taken up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from edge_agent.agent.dispatcher import Dispatcher, Urgency
+from edge_agent.agent.templates import Templates
+from edge_agent.agent_clock import LONGEST_NAP_S, AgentClock
+from edge_agent.box.metrics import BoxMetrics
+from edge_agent.edge_config import EdgeConfig, TerminalConfig
+from edge_agent.footage import TimeWindow
+from edge_agent.live.jobs import CheckDone, JobFailed, SwipeJob
+from edge_agent.logs import facts
+from edge_agent.outbox.store import Store, SwipeRecord
+from edge_agent.ring.index import SegmentIndex
+from edge_agent.swipe_sources.intake import Receipt, SwipeStatus, UnknownTerminal
+from edge_agent.uplink.uplink import Uplink
+from renzheng.clock import to_seconds
+from renzheng.contracts import IdentityCheck, Swipe
+from renzheng.errors import StorageFull
+
+log = logging.getLogger(__name__)
+
+FOOTAGE_GRACE_S = 5.0
+"""Pictures reach the ring later than they were taken; so many real seconds after, the footage counts as incomplete."""
+
+FOOTAGE_POLL_S = 0.1
+SETTLED_S = 0.2
+"""The newest picture on the disk lies this far behind the newest that was shown."""
+
+AT_ONCE = 4
+"""Swipes in hand at a time: one with the vision process, others fetching templates or waiting for the last pictures."""
+
+STORAGE_RETRY_S = 10.0
+FAILURES_MAX = 2
+"""After so many rounds in which the vision process died over a swipe, it is given up as not assessable."""
+
+
+class SwipeChecks:
+    """Implements :class:`edge_agent.swipe_sources.intake.Intake`."""
+
+    def __init__(
+        self,
+        config: EdgeConfig,
+        clock: AgentClock,
+        store: Store,
+        dispatcher: Dispatcher,
+        rings: Mapping[str, SegmentIndex],
+        templates: Templates | None,
+        uplink: Uplink | None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._store = store
+        self._dispatcher = dispatcher
+        self._rings = rings
+        self._templates = templates
+        self._uplink = uplink
+        self.metrics: BoxMetrics | None = None
+        self._due: list[tuple[float, str]] = []
+        self._arrived = asyncio.Event()
+        self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._failures: Counter[str] = Counter()
+        self.storage_full = False
+
+    @property
+    def waiting(self) -> int:
+        """Swipes whose final check is not yet in hand."""
+        return len(self._due)
+
+    # --- taking ------------------------------------------------------------------------------------------------------
+
+    def take(self, swipe: Swipe, source: str, *, live: bool) -> Receipt:
+        """See :class:`~edge_agent.swipe_sources.intake.Intake`."""
+        terminal = self._terminal(swipe)
+        now_s = self._clock.now_s()
+        late = live and now_s - to_seconds(swipe.setl_time) > self._config.swipes.late_after_s
+        try:
+            accepted = self._store.accept(swipe, source, now_s, clock_doubt=late)
+        except StorageFull:
+            self.storage_full = True
+            raise
+        self.storage_full = False
+        if accepted.state == "new":
+            self._schedule(accepted.record, terminal)
+        elif accepted.state == "conflict":
+            log.warning("another swipe came under a known id; the first stays", extra=facts(swipe=swipe.setl_id))
+        return Receipt(swipe.setl_id, accepted.state)
+
+    def resume(self) -> int:
+        """Take up what was open when the agent stopped; to be called before the rings may delete anything."""
+        records = self._store.open_swipes()
+        for record in records:
+            terminal = self._config.terminal_named(record.terminal_id)
+            if terminal is None:  # the configuration lost it: it stays in the store until it is back
+                told = facts(swipe=record.setl_id, terminal=record.terminal_id)
+                log.error("an open swipe names a terminal that is no longer configured", extra=told)
+                continue
+            self._schedule(record, terminal)
+        return len(records)
+
+    def find(self, swipe_id: str) -> SwipeStatus | None:
+        """See :class:`~edge_agent.swipe_sources.intake.Intake`."""
+        record = self._store.find(swipe_id)
+        if record is None:
+            return None
+        return SwipeStatus(record.setl_id, record.terminal_id, record.source, record.received_s, record.check)
+
+    def _terminal(self, swipe: Swipe) -> TerminalConfig:
+        terminal = self._config.terminal_named(swipe.terminal_id)
+        if terminal is None:
+            known = ", ".join(terminal.id for terminal in self._config.terminal)
+            raise UnknownTerminal(f"terminal_id: expected one of {known}")
+        return terminal
+
+    def _window(self, swipe: Swipe, terminal: TerminalConfig) -> TimeWindow:
+        moment_s = to_seconds(swipe.setl_time) + terminal.clock_offset_s
+        return TimeWindow(moment_s - terminal.before_s, moment_s + terminal.after_s)
+
+    def _schedule(self, record: SwipeRecord, terminal: TerminalConfig) -> None:
+        """Pin the window and note when it is over, on the clock that is never set."""
+        window = self._window(record.swipe, terminal)
+        ahead_s = window.end_s - self._clock.now_s()
+        if ahead_s <= self._config.swipes.ahead_s + terminal.after_s:
+            self._rings[terminal.camera].pin(record.setl_id, window)
+        else:
+            ahead_s = 0.0  # its time cannot be right: there is nothing to wait for
+        self._push(record.setl_id, max(0.0, ahead_s) + SETTLED_S)
+
+    def _push(self, swipe_id: str, in_s: float) -> None:
+        heapq.heappush(self._due, (self._clock.steady_s() + in_s, swipe_id))
+        self._arrived.set()
+
+    # --- waiting for an answer ---------------------------------------------------------------------------------------
+
+    async def opinion(self, swipe_id: str, timeout_s: float) -> IdentityCheck | None:
+        """See :class:`~edge_agent.swipe_sources.intake.Intake`."""
+        record = self._store.find(swipe_id)
+        if record is None or record.state == "done":
+            return record.check if record else None
+        try:
+            return await asyncio.wait_for(self._opinion(record), timeout_s)
+        except TimeoutError:
+            return None
+
+    async def _opinion(self, record: SwipeRecord) -> IdentityCheck | None:
+        await self._bring_templates(record)
+        job = SwipeJob(f"opinion-{record.setl_id}", record.swipe, final=False, clock_doubt=record.clock_doubt)
+        answer = await self._dispatcher.ask(job, Urgency.OPINION)
+        return answer.check if isinstance(answer, CheckDone) and isinstance(answer.check, IdentityCheck) else None
+
+    async def final(self, swipe_id: str, timeout_s: float) -> IdentityCheck | None:
+        """See :class:`~edge_agent.swipe_sources.intake.Intake`."""
+        record = self._store.find(swipe_id)
+        if record is None or record.state == "done":
+            return record.check if record else None
+        finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters[swipe_id].add(finished)
+        try:
+            await asyncio.wait_for(finished, timeout_s)
+        except TimeoutError:
+            return None
+        finally:
+            self._waiters[swipe_id].discard(finished)
+            if not self._waiters[swipe_id]:
+                del self._waiters[swipe_id]
+        record = self._store.find(swipe_id)
+        return record.check if record else None
+
+    # --- checking ----------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Check what falls due until stopped; then finish what is in hand."""
+        while not stop.is_set():
+            self._arrived.clear()
+            while self._due and len(self._in_hand) < AT_ONCE and self._due[0][0] <= self._clock.steady_s():
+                _, swipe_id = heapq.heappop(self._due)
+                if swipe_id not in self._in_hand:
+                    task = asyncio.create_task(self._check(swipe_id), name=f"check-{swipe_id}")
+                    self._in_hand[swipe_id] = task
+                    task.add_done_callback(lambda done, swipe_id=swipe_id: self._let_go(swipe_id, done))  # type: ignore[misc]
+            await self._nap(stop)
+        if self._in_hand:
+            await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
+
+    def _let_go(self, swipe_id: str, task: asyncio.Task[None]) -> None:
+        del self._in_hand[swipe_id]
+        self._arrived.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("checking a swipe failed; it is tried again", extra=facts(swipe=swipe_id), exc_info=error)
+            self._push(swipe_id, STORAGE_RETRY_S)
+
+    async def _nap(self, stop: asyncio.Event) -> None:
+        """Until something arrives, falls due or stops; at most a second, and short while all hands are full."""
+        nap_s = LONGEST_NAP_S
+        if self._due and len(self._in_hand) < AT_ONCE:
+            nap_s = min(nap_s, max(0.0, self._clock.real_s(self._due[0][0] - self._clock.steady_s())))
+        waits = {asyncio.ensure_future(self._arrived.wait()), asyncio.ensure_future(stop.wait())}
+        await asyncio.wait(waits, timeout=nap_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _check(self, swipe_id: str) -> None:
+        record = self._store.find(swipe_id)
+        if record is None or record.state == "done":
+            return
+        terminal = self._terminal(record.swipe)
+        await self._bring_templates(record)
+        await self._footage_there(terminal, self._window(record.swipe, terminal))
+        give_up = self._failures[swipe_id] >= FAILURES_MAX
+        job = SwipeJob(swipe_id, record.swipe, final=True, clock_doubt=record.clock_doubt, give_up=give_up)
+        answer = await self._dispatcher.ask(job, Urgency.FINAL, record.received_s)
+        if isinstance(answer, CheckDone) and isinstance(answer.check, IdentityCheck):
+            self._finish(answer, answer.check, terminal, record.received_s)
+        elif isinstance(answer, JobFailed):
+            self._again(swipe_id, answer)
+
+    def _finish(self, done: CheckDone, check: IdentityCheck, terminal: TerminalConfig, received_s: float) -> None:
+        now_s = self._clock.now_s()
+        self._store.finish_swipe(done, self._config.keep.leaves_for(check.verdict), now_s)
+        self._rings[terminal.camera].unpin(check.swipe_id)
+        self._failures.pop(check.swipe_id, None)
+        self.storage_full = False
+        late_s = round(now_s - to_seconds(check.window_end), 3)
+        told = facts(swipe=check.swipe_id, verdict=check.verdict.value, after_window_s=late_s, remarks=done.remarks)
+        log.info("a swipe was checked", extra=told)
+        if self._uplink is not None:
+            self._uplink.nudge()
+        if self.metrics is not None:
+            waited_s = now_s - received_s
+            self.metrics.check_finished("swipe", check.verdict, waited_s=waited_s, behind_s=max(0.0, late_s))
+        for waiter in self._waiters.get(check.swipe_id, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _again(self, swipe_id: str, failed: JobFailed) -> None:
+        """Try later: at once costs nothing but time, and the footage is pinned."""
+        self.storage_full = failed.storage_full
+        self._failures[swipe_id] += not failed.storage_full  # a full disk is not the swipe's doing
+        log.warning("a swipe's check gave nothing; it is tried again", extra=facts(swipe=swipe_id, why=failed.why))
+        self._push(swipe_id, STORAGE_RETRY_S if failed.storage_full else 0.0)
+
+    async def _bring_templates(self, record: SwipeRecord) -> None:
+        if self._templates is not None:
+            await self._templates.ensure(record.swipe.psn_no, record.swipe.setl_time)
+
+    async def _footage_there(self, terminal: TerminalConfig, window: TimeWindow) -> None:
+        """Return when the ring holds the window to its end, or the grace, in real seconds, is over."""
+        ring = self._rings[terminal.camera]
+        grace_s = FOOTAGE_GRACE_S / self._clock.real_s(1.0)
+        until_s = min(self._clock.now_s(), window.end_s) + grace_s
+        began_s = self._clock.steady_s()
+        while self._clock.now_s() < until_s and self._clock.steady_s() < began_s + grace_s:
+            recorded_until_s = ring.recorded_until()
+            if recorded_until_s is not None and recorded_until_s >= window.end_s:
+                return
+            await asyncio.sleep(FOOTAGE_POLL_S)

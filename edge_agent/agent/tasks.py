@@ -1,0 +1,64 @@
+"""The tasks of the main process: each has a name, and one that dies is told, counted and begun again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from edge_agent.logs import facts
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+
+Work = Callable[[asyncio.Event], Awaitable[None]]
+"""Runs until the event is set; to return earlier without an error means that it is done."""
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait so long or until stopped; whether to go on."""
+    try:
+        await asyncio.wait_for(stop.wait(), max(0.0, seconds))
+    except TimeoutError:
+        return True
+    return False
+
+
+class Tasks:
+    """Tasks that end together: starts them, begins dead ones again with growing pauses, ends them within a deadline."""
+
+    def __init__(self, restarts: Counter[str] | None = None) -> None:
+        self.restarts: Counter[str] = Counter() if restarts is None else restarts
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, name: str, work: Work) -> None:
+        """Run ``work`` under a name until :meth:`end`."""
+        self._tasks.append(asyncio.create_task(self._keep_up(name, work), name=name))
+
+    async def _keep_up(self, name: str, work: Work) -> None:
+        pause_s = FIRST_PAUSE_S
+        while not self._stop.is_set():
+            try:
+                await work(self._stop)
+                return
+            except Exception:  # the edge of a loop: whatever it was, the agent goes on
+                self.restarts[name] += 1
+                log.exception("a task died and is begun again", extra=facts(task=name, pause_s=pause_s))
+            if not await pause(self._stop, pause_s):
+                return
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+    async def end(self, deadline_s: float) -> None:
+        """Tell all of them to end and wait; those that are late are cut off."""
+        self._stop.set()
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=deadline_s)
+        for task in late:
+            log.warning("a task did not end in time and was cut off", extra=facts(task=task.get_name()))
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # insightface asks for opencv-python, which would overwrite the headless build: see docs/dependencies.md
 INSIGHTFACE := insightface==2.1
 
-.PHONY: install demo test test-parts check bench clean schemas
+.PHONY: install demo test test-parts check bench faults clean schemas
 
 install: $(READY)
 
@@ -43,6 +43,10 @@ check: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# kills, cuts, server faults and full disks against one agent; about 20 minutes
+faults: install
+	$(BIN)/python -m tests.faults $(FAULTS_ARGS)
 
 schemas: install
 	$(BIN)/python -m renzheng.contracts.schemas docs/contracts

@@ -91,6 +91,8 @@ class SwipeChecks:
             self.storage_full = True
             raise
         self.storage_full = False
+        if self.metrics is not None:
+            self.metrics.swipe_taken(source, accepted.state)
         if accepted.state == "new":
             self._schedule(accepted.record, terminal)
         elif accepted.state == "conflict":

@@ -1,6 +1,7 @@
 #!/bin/sh
-# What some tests use and a machine may lack: a browser, and a font with Chinese, for the tests of the report.
-# Installs them where that can be done without asking; never fails, because those tests skip without a browser.
+# What some tests use and a machine may lack: a browser and a font with Chinese for the tests of pages, GStreamer's
+# RTSP server for those of cameras, mosquitto for those of MQTT.
+# Installs them where that can be done without asking; never fails, because those tests skip without them.
 set -u
 
 CHROMIUM=/usr/bin/chromium
@@ -10,13 +11,27 @@ has_chinese_font() {
     [ -e "$NOTO_CJK" ] || [ -n "$(fc-list :lang=zh family 2>/dev/null)" ]
 }
 
+has_rtsp_server() {
+    /usr/bin/python3 - >/dev/null 2>&1 <<'EOF'
+import gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+needed = "videotestsrc x264enc rtph264pay jpegenc rtpjpegpay"
+raise SystemExit(any(Gst.ElementFactory.find(name) is None for name in needed.split()))
+EOF
+}
+
 missing() {
     [ -x "$CHROMIUM" ] || printf ' chromium'
     has_chinese_font || printf ' fonts-noto-cjk'
+    has_rtsp_server || printf ' python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly'
+    [ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null 2>&1 || printf ' mosquitto'
 }
 
 leave() {
-    echo "test parts: missing$wanted ($1): tests of the report in a browser will skip, or show no Chinese"
+    echo "test parts: missing$wanted ($1): tests that use them will skip, or show no Chinese"
     exit 0
 }
 

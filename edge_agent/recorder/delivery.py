@@ -72,4 +72,4 @@ def arrival_now(clock: AgentClock) -> Arrival:
 
 def wait_for_clock(clock: AgentClock, left_s: float, stop: threading.Event) -> None:
     """Sleep about ``left_s`` of the clock's seconds, but not so long as to miss that it was set."""
-    stop.wait(min(clock.real_s(left_s), LONGEST_NAP_S))
+    stop.wait(clock.real_s(min(left_s, LONGEST_NAP_S)))

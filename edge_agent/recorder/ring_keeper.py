@@ -81,6 +81,8 @@ class RingKeeper:
             self._begin_gap(now_s, "recording begins")
         elif now_s - until_s > AWAY_S:
             self._begin_gap(until_s, "the recorder was not running")
+        else:
+            self._gap = _OpenGap(until_s, "", is_noted=True)  # what the recorder before left open, if it did
 
     # --- recording ----------------------------------------------------------------------------------------------------
 

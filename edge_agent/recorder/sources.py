@@ -43,6 +43,9 @@ OPEN_WITHIN_S = 15.0
 _READ_SLACK_S = 2.0
 """The recorder notices a silent camera at ``stall_after_s``; this much later the read itself gives up."""
 
+_UNDERSTAND_WITHIN_S = 3.0
+"""So much of a stream is looked at before it is recorded; what it does not tell by then its first keyframe does."""
+
 _RECORDABLE = ("h264", "hevc", "mjpeg", "mpeg4", "vp9", "av1")
 
 _UNSTAMPED_FORMATS = ("mpjpeg", "mjpeg", "h264", "hevc")
@@ -109,6 +112,7 @@ def _open_network(camera: CameraConfig, scheme: str) -> InputContainer:
     else:
         options = dict(_HTTP_OPTIONS)
     read_s = camera.stall_after_s + _READ_SLACK_S
+    options["analyzeduration"] = str(round(_UNDERSTAND_WITHIN_S * 1e6))
     options["timeout"] = str(round(max(OPEN_WITHIN_S, read_s) * 1e6))
     try:
         return av.open(url, container_options=options, metadata_errors="replace", timeout=(OPEN_WITHIN_S, read_s))

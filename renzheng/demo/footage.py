@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from renzheng.clock import local_text
-from renzheng.demo import painting, people, town
+from renzheng.demo import painting, people, town, ward
 from renzheng.demo.people import Image
 from renzheng.demo.render import FRAMES_PER_S, affine, paste, render_piece
+from renzheng.demo.ward_painting import empty_picture, render_ward, ward_frames
 from renzheng.files import storage_errors, write_atomic
 
 PHOTO_WH = (480, 600)
@@ -66,10 +67,30 @@ class TownFiles:
         """What really happened at each swipe."""
         return self.folder / "truth.csv"
 
+    @property
+    def ward(self) -> Path:
+        """The beds of the ward and their rounds; its camera is called :data:`renzheng.demo.ward.WARD_CAMERA`."""
+        return self.folder / "ward" / "ward.toml"
+
+    @property
+    def ward_recordings(self) -> list[Path]:
+        """What the ward's camera recorded."""
+        return sorted((self.folder / "ward" / "recordings").glob("*.mp4"))
+
+    @property
+    def admissions(self) -> Path:
+        """Who is admitted to which bed."""
+        return self.folder / "ward" / "admissions.csv"
+
+    @property
+    def bed_truth(self) -> Path:
+        """What really was in each bed."""
+        return self.folder / "ward" / "truth.csv"
+
 
 def frames_in_all() -> int:
     """How many frames the recordings have together."""
-    return sum(round(session.length_s * FRAMES_PER_S) for session in town.SESSIONS)
+    return sum(round(session.length_s * FRAMES_PER_S) for session in town.SESSIONS) + ward_frames()
 
 
 def town_folder(cache: Path) -> Path:
@@ -107,17 +128,19 @@ def _take_place(part: Path, folder: Path) -> None:
 
 
 def render_all(folder: Path, advance: Callable[[int], None]) -> None:
-    """Encode every recording, two at a time, the longest first."""
+    """Encode every recording, two at a time, the longest first; that of the ward goes beside ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     pieces = [(session, *piece) for session in town.SESSIONS for piece in session.pieces()]
     pieces.sort(key=lambda piece: piece[1] - piece[2])
     with ThreadPoolExecutor(2, thread_name_prefix="demo-render") as pool:
-        for done in [pool.submit(render_piece, session, start, end, folder, advance) for session, start, end in pieces]:
-            done.result()
+        started = [pool.submit(render_piece, session, start, end, folder, advance) for session, start, end in pieces]
+        started.append(pool.submit(render_ward, folder.parent / "ward" / "recordings", advance))
+        for one in started:
+            one.result()
 
 
 def write_papers(folder: Path) -> None:
-    """Everything but the recordings: photos, swipes, agents, zones and truth."""
+    """Everything but the recordings: photos, swipes, agents, zones, truth, and the ward's."""
     for who in town.ENROLLED:
         _write_photos(folder / "gallery", who)
     _write_photos(folder / "staff", "clerk")
@@ -127,6 +150,7 @@ def write_papers(folder: Path) -> None:
     write_atomic(folder / "agents.csv", _table([header, *rows]))
     write_atomic(folder / "zones.toml", zones_toml())
     write_atomic(folder / "truth.csv", _table(_truth_rows()))
+    _write_ward(folder / "ward")
 
 
 def photo(who: str, number: int) -> Image:
@@ -147,6 +171,34 @@ def _write_photos(folder: Path, who: str) -> None:
     for number in range(len(PHOTOS)):
         _, data = cv2.imencode(".jpg", photo(who, number), [cv2.IMWRITE_JPEG_QUALITY, 92])
         write_atomic(folder / town.PEOPLE[who].psn_no / f"{number + 1}.jpg", data.tobytes())
+
+
+def _write_ward(folder: Path) -> None:
+    _, data = cv2.imencode(".jpg", empty_picture(), [cv2.IMWRITE_JPEG_QUALITY, 92])
+    write_atomic(folder / "empty.jpg", data.tobytes())
+    write_atomic(folder / "ward.toml", ward_toml())
+    write_atomic(folder / "admissions.csv", _table(_admission_rows()))
+    rows = [[bed.bed_id, bed.psn_no, bed.verdict.value, bed.what.zh, bed.what.en] for bed in ward.BEDS]
+    write_atomic(folder / "truth.csv", _table([["adm_bed", "psn_no", "verdict", "what_zh", "what_en"], *rows]))
+
+
+def _admission_rows() -> list[list[str]]:
+    rows = [["ipt_no", "psn_no", "adm_bed", "begntime", "endtime", "psn_name"]]
+    for number, bed in enumerate((bed for bed in ward.BEDS if bed.patient), 1):
+        name = town.PEOPLE[bed.patient].name
+        rows.append([f"ZY202605{number:04d}", bed.psn_no, bed.bed_id, bed.admitted, "", name])
+    return rows
+
+
+def ward_toml() -> str:
+    """The ward as ``ward.toml``: one fixed round, five beds."""
+    beds = "".join(
+        f'\n[[bed]]\nid = "{bed.bed_id}"\ncamera = "{ward.WARD_CAMERA}"\nhead = "{bed.head}"\n'
+        f'polygon = {[list(point) for point in bed.polygon]}\nempty_pictures = ["empty.jpg"]\n'
+        for bed in ward.BEDS
+    )
+    head = f'admissions = "admissions.csv"\nwindow_s = {ward.WINDOW_S}\n'
+    return f'{head}\n[rounds]\nfixed = ["{ward.ROUND_AT:%H:%M}"]\n{beds}'
 
 
 def _table(rows: list[list[str]]) -> str:

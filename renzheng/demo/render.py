@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,8 +33,12 @@ _FLOOR = painting.COUNTER_TOP_Y
 
 @lru_cache(maxsize=96)
 def _head(name: str, yaw_steps: int) -> Image:
-    """A head turned by whole steps of :data:`YAW_STEP_DEG`."""
     return people.turned(people.head(name), yaw_steps * YAW_STEP_DEG)
+
+
+def turned_head(name: str, yaw_deg: float) -> Image:
+    """A head turned to the nearest step of :data:`YAW_STEP_DEG`; heads are kept."""
+    return _head(name, round(yaw_deg / YAW_STEP_DEG))
 
 
 @lru_cache(maxsize=1)
@@ -71,13 +75,11 @@ def paste(picture: Image, sprite: Image, matrix: Floats, floor_y: int) -> None:
 def draw_person(picture: Image, act: Act, pose: Pose) -> None:
     """Head first, then the body in front of its neck; in place."""
     person = PEOPLE[act.who]
-    if act.facing == "away":
-        head = people.back_of_head(person.cutout)
-    else:
-        head = _head(person.cutout, round(pose.yaw_deg / YAW_STEP_DEG))
+    away = act.facing == "away"
+    head = people.back_of_head(person.cutout) if away else turned_head(person.cutout, pose.yaw_deg)
     chin = (people.neck_x(person.cutout), people.EYE_XY[1] + people.EYE_TO_CHIN)
     paste(picture, head, affine(chin, (pose.x, pose.chin_y + pose.nod_px), pose.size, pose.roll_deg), _FLOOR)
-    body = painting.body("back" if act.facing == "away" else person.garment)
+    body = painting.body("back" if away else person.garment)
     paste(picture, body, affine(painting.COLLAR_XY, (pose.x, pose.chin_y), pose.size * 0.98, 0), _FLOOR)
 
 
@@ -92,7 +94,7 @@ def compose(session: Session, t_s: float) -> Image:
     cv2.copyTo(things, mask, picture[_FLOOR - things.shape[0] : _FLOOR])
     if any(start <= t_s < end for start, end, _ in session.faults):
         picture = _dark_and_blurred(picture)
-    _stamp(picture, session, t_s)
+    stamp(picture, session.start, t_s)
     return picture
 
 
@@ -103,8 +105,9 @@ def _dark_and_blurred(picture: Image) -> Image:
     return np.asarray(cv2.resize(small, painting.PICTURE_WH, interpolation=cv2.INTER_LINEAR) * 0.09 + 3, np.uint8)
 
 
-def _stamp(picture: Image, session: Session, t_s: float) -> None:
-    text = local_text(session.start + timedelta(seconds=int(t_s)))
+def stamp(picture: Image, start: datetime, t_s: float) -> None:
+    """Write the time of day into the picture, as recorders do; in place."""
+    text = local_text(start + timedelta(seconds=int(t_s)))
     cv2.putText(picture, text, (28, 1056), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (30, 30, 30), 5, cv2.LINE_AA)
     cv2.putText(picture, text, (28, 1056), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (235, 235, 235), 2, cv2.LINE_AA)
 
@@ -119,7 +122,12 @@ def drawn_number(session: Session, number: int) -> int:
 def planes(session: Session, number: int) -> Image:
     """Frame ``number`` of a session with grain, (1620, 1920) planar YUV 4:2:0."""
     number = drawn_number(session, number)
-    yuv = np.asarray(cv2.cvtColor(compose(session, number / FRAMES_PER_S), cv2.COLOR_BGR2YUV_I420), np.uint8)
+    return grainy(compose(session, number / FRAMES_PER_S), number)
+
+
+def grainy(picture: Image, number: int) -> Image:
+    """A picture (1080, 1920, 3) BGR with the grain of frame ``number``, (1620, 1920) planar YUV 4:2:0."""
+    yuv = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
     luma = yuv[: painting.PICTURE_WH[1]]
     cv2.add(luma, _grain()[number // NOISE_HELD_FRAMES % 5], dst=luma)
     return yuv
@@ -127,34 +135,59 @@ def planes(session: Session, number: int) -> Image:
 
 def piece_name(session: Session, from_s: float) -> str:
     """File name of the recording that starts ``from_s`` seconds into a session."""
-    return (session.start + timedelta(seconds=from_s)).astimezone(SHANGHAI).strftime("%Y%m%dT%H%M%S%z.mp4")
+    return recording_name(session.start + timedelta(seconds=from_s))
+
+
+def recording_name(start: datetime) -> str:
+    """File name of a recording that starts then."""
+    return start.astimezone(SHANGHAI).strftime("%Y%m%dT%H%M%S%z.mp4")
 
 
 def render_piece(
     session: Session, from_s: float, until_s: float, folder: Path, advance: Callable[[int], None] = lambda _: None
 ) -> Path:
     """Encode one file of a session into ``folder`` and return its path; ``advance`` is told each frame done."""
-    path = folder / piece_name(session, from_s)
-    created = (session.start + timedelta(seconds=from_s)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+    numbers = range(round(from_s * FRAMES_PER_S), round(until_s * FRAMES_PER_S))
+    return write_recording(
+        folder,
+        session.start + timedelta(seconds=from_s),
+        (drawn_number(session, number) for number in numbers),
+        lambda number: planes(session, number),
+        advance,
+    )
+
+
+def write_recording(
+    folder: Path,
+    start: datetime,
+    drawn: Iterable[int],
+    planes_of: Callable[[int], Image],
+    advance: Callable[[int], None] = lambda _: None,
+) -> Path:
+    """Encode pictures, (1620, 1920) planar YUV 4:2:0, as a recorder does that began at ``start``.
+
+    ``drawn`` names for each frame the picture that it shows; one that repeats the frame before is not drawn again.
+    """
+    path = folder / recording_name(start)
+    created = start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         container.metadata["creation_time"] = created
         stream = container.add_stream("libx264", rate=FRAMES_PER_S, options=ENCODER)
         stream.width, stream.height = painting.PICTURE_WH
         stream.pix_fmt = "yuv420p"
         stream.metadata["creation_time"] = created
-        for frame in _frames(session, round(from_s * FRAMES_PER_S), round(until_s * FRAMES_PER_S)):
+        for frame in _frames(drawn, planes_of):
             container.mux(stream.encode(frame))
             advance(1)
         container.mux(stream.encode(None))
     return path
 
 
-def _frames(session: Session, first: int, stop: int) -> Iterator[av.VideoFrame]:
-    """The frames ``first`` to ``stop`` − 1 of a session, numbered from nought."""
+def _frames(drawn: Iterable[int], planes_of: Callable[[int], Image]) -> Iterator[av.VideoFrame]:
     shown, picture = -1, np.empty(0, np.uint8)
-    for number in range(first, stop):
-        if drawn_number(session, number) != shown:
-            shown, picture = drawn_number(session, number), planes(session, number)
+    for pts, number in enumerate(drawn):
+        if number != shown:
+            shown, picture = number, planes_of(number)
         frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-        frame.pts = number - first
+        frame.pts = pts
         yield frame

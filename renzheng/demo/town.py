@@ -13,7 +13,7 @@ from typing import Literal
 from renzheng.clock import SHANGHAI
 from renzheng.contracts import Verdict, Words
 
-DEMO_VERSION = 2
+DEMO_VERSION = 3
 """Raised whenever the script or the drawing changes, so that footage in the cache is rendered anew."""
 
 BEFORE_S, AFTER_S = 6.0, 4.0

@@ -62,7 +62,7 @@ def test_a_clerk_alone_stands_in_the_counter_zone():
 
 def test_every_verdict_appears_and_four_retained_cards_differ():
     rows = truth()
-    assert {row.verdict for row in rows} == set(Verdict)
+    assert {row.verdict for row in rows} == set(Verdict) - {Verdict.PENDING_REFERENCE}
     retained = [row.psn_no for row in rows if row.verdict is Verdict.STAFF_ONLY]
     assert len(retained) == len(set(retained)) == 4
 

@@ -115,9 +115,9 @@ class StandInServer:
         """The clips it has taken, in the order of arrival."""
         return [ArrivedClip(*row[:3], Path(row[3])) for row in self._rows("SELECT * FROM clips ORDER BY rowid")]
 
-    def clips_before_checks(self) -> int:
-        """How many clips came before the check they belong to."""
-        return int(self._rows("SELECT count(*) FROM uploads WHERE came_before_check")[0][0])
+    def clips_before_checks(self) -> set[str]:
+        """Ids of checks whose clip came before them."""
+        return {row[0] for row in self._rows("SELECT check_id FROM uploads WHERE came_before_check")}
 
     def damaged(self) -> list[str]:
         """Why uploads were thrown away."""

@@ -29,7 +29,7 @@ KEY = SigningKey(b"k" * 32)
 IDENTITY = DeviceIdentity("box-1", KEY, TOKEN)
 
 
-def link_to(server: StandInServer | str, *, timeout_s: float = 1.0, token: str = TOKEN) -> ServerLink:
+def link_to(server: StandInServer | str, *, timeout_s: float = 5.0, token: str = TOKEN) -> ServerLink:
     url = server if isinstance(server, str) else server.url
     return ServerLink(ServerConfig(url=url, timeout_s=timeout_s), DeviceIdentity("box-1", KEY, token))
 
@@ -82,8 +82,8 @@ class UplinkBox:
         server: StandInServer | str,
         until: Callable[[], bool],
         *,
-        limit_s: float = 15.0,
-        timeout_s: float = 1.0,
+        limit_s: float = 25.0,
+        timeout_s: float = 10.0,
         token: str = TOKEN,
         **given: Any,
     ) -> Uplink:
@@ -93,7 +93,7 @@ class UplinkBox:
         stop = asyncio.Event()
         async with ServerLink(config, DeviceIdentity("box-1", KEY, token)) as link:
             uplink = Uplink(self.outbox, link, config, self.clock, on_event=self.note, draw=lambda: 0.0)
-            running = asyncio.create_task(uplink.run(stop, drain_s=2.0))
+            running = asyncio.create_task(uplink.run(stop, drain_s=1.0))
             try:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(limit_s):

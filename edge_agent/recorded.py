@@ -13,7 +13,7 @@ from edge_agent.masked_clip import write_masked_clip
 from edge_agent.private_zones import PrivateZones
 from edge_agent.recording_pictures import FrameMaker, decode_keyframe, decode_wanted
 from edge_agent.recording_probe import RecordedFile, open_recording, open_recordings
-from edge_agent.recording_reader import GopMap, Reader, ReaderPool
+from edge_agent.recording_reader import KEEP_OPEN, GopMap, Reader, ReaderPool
 from renzheng.clock import from_seconds, local_text
 from renzheng.errors import BadInput
 from vision.types import Frame
@@ -58,15 +58,20 @@ class _Span:
 class RecordedTimeline:
     """The recordings of one camera, in order of time; implements :class:`edge_agent.footage.Footage`.
 
-    Files may overlap (the one that began first answers) and leave gaps. At most two are kept open. ``threads`` is
-    the decoder's threads per file; ``reduced_long_side_px`` the longest side of ``Frame.reduced_bgr``. Not for
-    several threads at once; several processes may each have one.
+    Files may overlap (the one that began first answers) and leave gaps. At most ``keep_open`` are kept open.
+    ``threads`` is the decoder's threads per file; ``reduced_long_side_px`` the longest side of ``Frame.reduced_bgr``.
+    Not for several threads at once; several processes may each have one.
     """
 
     def __init__(
-        self, recordings: Sequence[RecordedFile], *, threads: int = 1, reduced_long_side_px: int = 640
+        self,
+        recordings: Sequence[RecordedFile],
+        *,
+        threads: int = 1,
+        reduced_long_side_px: int = 640,
+        keep_open: int = KEEP_OPEN,
     ) -> None:
-        self._pool = ReaderPool(threads)
+        self._pool = ReaderPool(threads, keep_open)
         self._frames = FrameMaker(reduced_long_side_px)
         self._spans = _spans(recordings)
         self._span_named = {span.name: span for span in self._spans}

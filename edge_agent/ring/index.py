@@ -54,12 +54,20 @@ CREATE TABLE segment (
     time_base_den INTEGER NOT NULL, origin_pts INTEGER NOT NULL, frame_s REAL NOT NULL
 );
 CREATE INDEX segment_end ON segment (end_s);
+CREATE INDEX segment_start ON segment (start_s);
+CREATE INDEX segment_epoch ON segment (epoch, start_s);
 CREATE TABLE keyframe (
     segment_id INTEGER NOT NULL REFERENCES segment (id) ON DELETE CASCADE, pts INTEGER NOT NULL, time_s REAL NOT NULL,
     PRIMARY KEY (segment_id, pts)
 ) WITHOUT ROWID;
 CREATE TABLE gap (id INTEGER PRIMARY KEY, start_s REAL NOT NULL, end_s REAL, why TEXT NOT NULL);
 CREATE TABLE pin (name TEXT PRIMARY KEY, start_s REAL NOT NULL, end_s REAL NOT NULL);
+CREATE TABLE total (bytes INTEGER NOT NULL);
+INSERT INTO total VALUES (0);
+CREATE TRIGGER added AFTER INSERT ON segment BEGIN UPDATE total SET bytes = bytes + new.size_bytes; END;
+CREATE TRIGGER grown AFTER UPDATE OF size_bytes ON segment
+    BEGIN UPDATE total SET bytes = bytes + new.size_bytes - old.size_bytes; END;
+CREATE TRIGGER gone AFTER DELETE ON segment BEGIN UPDATE total SET bytes = bytes - old.size_bytes; END;
 CREATE TABLE status (id INTEGER PRIMARY KEY CHECK (id = 1), value TEXT NOT NULL);
 """
 
@@ -69,6 +77,9 @@ _COLUMNS = (
 )
 _INSERT = f"INSERT INTO segment ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _SEGMENTS = f"SELECT {_COLUMNS} FROM segment"  # noqa: S608 (constant text)
+_OVERLAPPING = " WHERE end_s > ? AND +start_s < ? AND end_s > start_s ORDER BY +start_s, id"
+"""The plus signs have SQLite search by the end: most questions are about the newest segments."""
+
 _UNPINNED = (
     " WHERE NOT is_open AND (? IS NULL OR id > ?) AND NOT EXISTS"
     " (SELECT 1 FROM pin WHERE pin.start_s < segment.end_s AND pin.end_s > segment.start_s) ORDER BY id LIMIT 1"
@@ -216,9 +227,7 @@ class SegmentIndex:
 
     def covering(self, window: TimeWindow) -> list[Segment]:
         """Segments that overlap the window, by start; the open one as far as it can be read."""
-        return self._segments(
-            " WHERE end_s > ? AND start_s < ? AND end_s > start_s ORDER BY start_s, id", (window.start_s, window.end_s)
-        )
+        return self._segments(_OVERLAPPING, (window.start_s, window.end_s))
 
     def segments(self) -> list[Segment]:
         """All segments in the order in which they were recorded."""
@@ -226,7 +235,10 @@ class SegmentIndex:
 
     def extent(self) -> TimeWindow | None:
         """From the earliest picture to the latest; ``None`` when nothing is recorded."""
-        row = self._one("SELECT min(start_s), max(end_s) FROM segment WHERE end_s > start_s")
+        row = self._one(
+            "SELECT (SELECT start_s FROM segment WHERE end_s > start_s ORDER BY start_s LIMIT 1),"
+            " (SELECT end_s FROM segment WHERE end_s > start_s ORDER BY end_s DESC LIMIT 1)"
+        )
         return None if row is None or row[0] is None else TimeWindow(row[0], row[1])
 
     def recorded_until(self) -> float | None:
@@ -268,7 +280,7 @@ class SegmentIndex:
 
     def size_bytes(self) -> int:
         """Bytes of all segments."""
-        row = self._one("SELECT coalesce(sum(size_bytes), 0) FROM segment")
+        row = self._one("SELECT bytes FROM total")
         return int(row[0]) if row else 0
 
     def oldest_unpinned(self, after_id: int | None = None) -> Segment | None:
@@ -382,7 +394,7 @@ def _set_up(db: sqlite3.Connection) -> None:
         db.execute("BEGIN IMMEDIATE")
         try:
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in filter(str.strip, _SCHEMA.split(";")):
+                for statement in filter(str.strip, _SCHEMA.split(";\n")):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {_VERSION}")
             db.execute("COMMIT")

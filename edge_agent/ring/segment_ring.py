@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -33,6 +34,8 @@ _BORDER_S = 1.0
 """The segment that ends within this before a window is read too, for where its last picture lies in the grid."""
 
 _KEPT_TIMELINES = 4
+_KEPT_OPEN = 6
+"""Files that are open during a question: the segments of a usual window, each of which takes long to open."""
 _TRIES = 3
 """The recorder may delete the oldest segment between a question to the index and the opening of the file."""
 
@@ -41,9 +44,9 @@ class SegmentRing:
     """What one camera's ring holds; implements :class:`edge_agent.footage.Footage`.
 
     Nothing is probed: the index says all there is to know of a segment. The open segment counts as far as the index
-    says it can be read. No file stays open after a call. A segment that is gone, or an index that cannot be read, is
-    footage that is not there: only :meth:`cut` raises. Where the box's clock was set back, the later recording answers
-    for the hours that came twice. Not for several threads at once.
+    says it can be read. No file stays open after a call, unless within :meth:`held_open`. A segment that is gone, or
+    an index that cannot be read, is footage that is not there: only :meth:`cut` raises. Where the box's clock was set
+    back, the later recording answers for the hours that came twice. Not for several threads at once.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1, reduced_long_side_px: int = 640) -> None:
@@ -53,6 +56,7 @@ class SegmentRing:
         self._long_side_px = reduced_long_side_px
         self._frames = FrameMaker(reduced_long_side_px)
         self._timelines: OrderedDict[tuple[Segment, ...], RecordedTimeline] = OrderedDict()
+        self._holders = 0
 
     def __enter__(self) -> SegmentRing:
         return self
@@ -62,8 +66,20 @@ class SegmentRing:
 
     def close(self) -> None:
         """Let go of the index; the ring can be used again."""
+        self._close_files()
         self._timelines.clear()
         self.index.close()
+
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        """Files stay open from one question to the next, a few at a time: for a check, which asks many."""
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                self._close_files()
 
     # --- Footage ------------------------------------------------------------------------------------------------------
 
@@ -85,7 +101,7 @@ class SegmentRing:
         except BadInput as error:
             on_damage(f"{stretch.source}: cannot be read any more ({error})")
         finally:
-            timeline.close()
+            self._asked(timeline)
 
     def glances(self, window: TimeWindow, count: int) -> list[Frame]:
         """Up to ``count`` keyframes spread evenly over what is recorded of the window; only keyframes are decoded."""
@@ -186,8 +202,16 @@ class SegmentRing:
                         raise
                     _LOG.warning("%s", error)
             finally:
-                timeline.close()
+                self._asked(timeline)
         return none
+
+    def _asked(self, timeline: RecordedTimeline) -> None:
+        if not self._holders:
+            timeline.close()
+
+    def _close_files(self) -> None:
+        for timeline in self._timelines.values():
+            timeline.close()
 
     def _timeline(self, window: TimeWindow) -> RecordedTimeline:
         """Made of the segments that are there now; kept for a few windows, so that groups are found once."""
@@ -198,10 +222,11 @@ class SegmentRing:
                 [self._recording(segment) for segment in segments],
                 threads=self._threads,
                 reduced_long_side_px=self._long_side_px,
+                keep_open=_KEPT_OPEN,
             )
         self._timelines[segments] = timeline
         while len(self._timelines) > _KEPT_TIMELINES:
-            self._timelines.popitem(last=False)
+            self._timelines.popitem(last=False)[1].close()
         return timeline
 
     def _segments(self, window: TimeWindow) -> list[Segment]:

@@ -244,6 +244,20 @@ def test_no_file_stays_open_after_a_question(ring: SegmentRing, tmp_path: Path) 
     assert [path for path in open_descriptors() if str(ring.folder) in path] == []
 
 
+def test_within_a_check_files_stay_open_and_are_closed_after_it(ring: SegmentRing) -> None:
+    def open_here() -> list[str]:
+        return [path for path in open_descriptors() if str(ring.folder) in path]
+
+    with ring.held_open():
+        with ring.held_open():
+            ring.stretches(within(0, 3))
+        assert len(open_here()) == 2
+        for start_s in range(8):
+            ring.glances(within(start_s, start_s + 1.5), 2)
+            assert len(open_here()) <= 10
+    assert open_here() == []
+
+
 # --- clocks and manifests --------------------------------------------------------------------------------------------
 
 

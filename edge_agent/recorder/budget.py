@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_agent.ring.database import free_bytes
 from edge_agent.ring.index import Segment, SegmentIndex
 from renzheng.errors import StorageFull
 
@@ -70,12 +70,6 @@ def _freed(index: SegmentIndex, folder: Path, bounds: _Bounds) -> Freed:
         with suppress(StorageFull):  # readers skip a row without file, and the next start drops it
             index.forget(segment.id)
     return Freed(count, freed_bytes, blocked_by_pins=bounds.broken_by(None, freed_bytes))
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes that the agent's user may still write where the folder lies."""
-    room = os.statvfs(folder)
-    return room.f_bavail * room.f_frsize
 
 
 def _oldest_first(index: SegmentIndex) -> Iterator[Segment]:

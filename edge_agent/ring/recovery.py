@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_agent.ring.database import IndexDamaged
 from edge_agent.ring.segment import SEGMENT_SUFFIX, Segment, told_by_name
 from renzheng.clock import from_seconds
 from renzheng.errors import BadInput
@@ -58,8 +59,6 @@ def adopt_some(index: SegmentIndex, limit_s: float) -> int:
 
 def _set_damaged_aside(index: SegmentIndex) -> None:
     """An index that cannot be read makes room for an empty one; the one before stays beside it to be looked at."""
-    from edge_agent.ring.index import IndexDamaged
-
     try:
         index.check()
     except IndexDamaged as error:

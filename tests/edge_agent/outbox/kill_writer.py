@@ -1,8 +1,8 @@
 """Writes into a store until it is killed, saying what is durable as soon as it is. Run by ``test_kills.py``.
 
 It stays alive itself and forks a writer for each line it reads, so that hundreds of kills need one start of Python:
-``python -m tests.edge_agent.outbox.kill_writer FOLDER``; a line on stdin is ``ROUND SECONDS``, after which it is
-killed.
+``python -m tests.edge_agent.outbox.kill_writer FOLDER``; a line on stdin is ``ROUND LINES SECONDS``: the writer is
+killed so long after it has said so many lines. What it said before goes to stdout.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from edge_agent.outbox.store import Store
 from renzheng.contracts import Verdict
 from tests.edge_agent.outbox.builders import NOON_S, a_swipe, done_swipe
 
+SAYS = sys.stdout
+
 
 def say(*words: str) -> None:
     """One write, so that no line is ever half there."""
-    os.write(sys.stdout.fileno(), (" ".join(words) + "\n").encode())
+    os.write(SAYS.fileno(), (" ".join(words) + "\n").encode())
 
 
 def write(folder: Path, number: int) -> None:
@@ -43,9 +45,9 @@ def write(folder: Path, number: int) -> None:
             store.begin_attempt(setl_id)
             if turn % 3:
                 finish(store, folder, setl_id)
-            if turn % 5 == 0:
+            if turn % 3 == 2:
                 send(outbox)
-            if turn % 20 == 0:
+            if turn % 4 == 0:
                 evidence.purge(NOON_S)
 
 
@@ -56,26 +58,39 @@ def finish(store: Store, folder: Path, setl_id: str) -> None:
 
 def send(outbox: Outbox) -> None:
     for kind in ("check", "clip"):
-        items = outbox.lease(kind, 4, NOON_S, 10)
+        items = outbox.lease(kind, 20, NOON_S, 10)
         outbox.acknowledge([item.id for item in items], NOON_S)
         for item in items:
             say(f"sent-{kind}", item.name)
 
 
-def main() -> None:
-    folder = Path(sys.argv[1])
-    for line in sys.stdin:
-        number, seconds = line.split()
-        writer = os.fork()
-        if writer == 0:
-            try:
-                write(folder, int(number))
-            finally:
-                os._exit(1)
-        time.sleep(float(seconds))
+def killed_after(folder: Path, number: int, lines: int, seconds: float) -> bytes:
+    """What a writer said until it was killed."""
+    ears, mouth = os.pipe()
+    writer = os.fork()
+    if writer == 0:
+        try:
+            os.dup2(mouth, SAYS.fileno())
+            write(folder, number)
+        finally:
+            os._exit(1)
+    os.close(mouth)
+    said = b""
+    with os.fdopen(ears, "rb") as stream:
+        for _ in range(lines):
+            said += stream.readline()
+        time.sleep(seconds)
         os.kill(writer, signal.SIGKILL)
         _, status = os.waitpid(writer, 0)
-        say("killed" if os.WIFSIGNALED(status) else "died", number)
+        said += stream.read()
+    return said + (b"killed" if os.WIFSIGNALED(status) else b"died") + f" {number}\n".encode()
+
+
+def main() -> None:
+    for order in sys.stdin:
+        number, lines, seconds = order.split()
+        SAYS.buffer.write(killed_after(Path(sys.argv[1]), int(number), int(lines), float(seconds)))
+        SAYS.flush()
 
 
 if __name__ == "__main__":

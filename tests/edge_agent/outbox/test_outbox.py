@@ -151,6 +151,8 @@ def test_a_check_is_sent_when_its_clip_is_there_too(store: Store, outbox: Outbox
     assert store.recent_checks(1)[0].sent
     assert [check.check_id for check in store.sent_checks(NOON_S + 2, 9)] == ["S1"]
     assert store.sent_checks(NOON_S + 1, 9) == []
+    outbox.acknowledge([1, 2], NOON_S + 99)
+    assert len(store.sent_checks(NOON_S + 2, 9)) == 1
 
 
 def test_a_refused_check_stays_with_its_clip_until_it_is_tried_again(store: Store, outbox: Outbox) -> None:

@@ -80,7 +80,7 @@ class Surroundings:
         """Pictures of the half hour around a window, but for the window itself, in order of time."""
         middle_s = window.start_s + window.length_s / 2
         around = self._at_block(round(middle_s / STEP_S))
-        return outside(around, window)
+        return [glance for glance in around if not window.start_s <= glance.time_s < window.end_s]
 
     def greys(self, window: TimeWindow) -> list[tuple[float, GreyImage]]:
         """The same as small grey pictures, each with its time."""
@@ -103,11 +103,6 @@ class Surroundings:
         middle_s = block * STEP_S
         window = TimeWindow(middle_s - SPAN_S / 2, middle_s + SPAN_S / 2)
         return [SeenGlance(without_full(f), small_grey(f.reduced_bgr)) for f in self._footage.glances(window, GLANCES)]
-
-
-def outside(glances: Sequence[Glance], window: TimeWindow) -> list[Glance]:
-    """Those that do not lie in the window."""
-    return [glance for glance in glances if not window.start_s <= glance.time_s < window.end_s]
 
 
 def longest_gap_s(times_s: Sequence[float], window: TimeWindow) -> float:

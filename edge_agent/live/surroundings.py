@@ -14,7 +14,7 @@ import numpy as np
 
 from edge_agent.footage import TimeWindow
 from edge_agent.live.check_files import LiveFootage
-from edge_agent.surroundings import GLANCES, SPAN_S, Glance, SeenGlance, Surroundings, outside, without_full
+from edge_agent.surroundings import GLANCES, SPAN_S, Glance, Surroundings, without_full
 from vision.presence import GreyImage, small_grey
 from vision.types import BgrImage, Frame
 
@@ -59,6 +59,7 @@ class LiveSurroundings(Surroundings):
     def __init__(self, footage: LiveFootage) -> None:
         super().__init__(footage)
         self._ring = footage
+        self._last: tuple[tuple[TimeWindow, float | None], list[KeptGlance]] | None = None
         self._kept: OrderedDict[int, KeptGlance] = OrderedDict()
 
     def note(self, frame: Frame) -> None:
@@ -69,15 +70,21 @@ class LiveSurroundings(Surroundings):
 
     def glances(self, window: TimeWindow) -> list[Glance]:
         """Pictures of what is recorded by now of the half hour around a window, but for the window itself."""
+        asked = window, self._ring.recorded_until()
+        if self._last is None or self._last[0] != asked:  # one check asks several times
+            self._last = asked, self._found(window, asked[1])
+        return list(self._last[1])
+
+    def _found(self, window: TimeWindow, recorded_until_s: float | None) -> list[KeptGlance]:
         middle_s = window.start_s + window.length_s / 2
         span = TimeWindow(middle_s - SPAN_S / 2, middle_s + SPAN_S / 2)
-        last_s = min(span.end_s, self._ring.recorded_until() or span.end_s)
+        last_s = min(span.end_s, recorded_until_s or span.end_s)
         slots = range(int(span.start_s // SLOT_S), int(last_s // SLOT_S) + 1)
-        found: list[Glance] = [glance for slot in slots if (glance := self._at(slot)) is not None]
-        if len(outside(found, window)) < ENOUGH_GLANCES:
-            closer = self._ring.glances(span, GLANCES)
-            found = [SeenGlance(without_full(frame), small_grey(frame.reduced_bgr)) for frame in closer]
-        return sorted(outside(found, window), key=lambda glance: glance.time_s)
+        found = [glance for slot in slots if (glance := self._at(slot)) is not None]
+        found = _outside(found, window)
+        if len(found) < ENOUGH_GLANCES:
+            found = _outside([KeptGlance.of(frame) for frame in self._ring.glances(span, GLANCES)], window)
+        return sorted(found, key=lambda glance: glance.time_s)
 
     def _at(self, slot: int) -> KeptGlance | None:
         if slot not in self._kept:
@@ -91,3 +98,7 @@ class LiveSurroundings(Surroundings):
         self._kept[slot] = KeptGlance.of(frame)
         while len(self._kept) > SLOTS_KEPT:
             self._kept.popitem(last=False)
+
+
+def _outside(glances: list[KeptGlance], window: TimeWindow) -> list[KeptGlance]:
+    return [glance for glance in glances if not window.start_s <= glance.time_s < window.end_s]

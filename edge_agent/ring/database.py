@@ -117,9 +117,8 @@ class IndexDatabase:
             yield
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", "") or "SQLITE_ERROR"
-            if name == "SQLITE_FULL" or (
-                name.startswith(_PERHAPS_FULL) and _free_bytes(self.path.parent) < _ROOM_BYTES
-            ):
+            cramped = name.startswith(_PERHAPS_FULL) and free_bytes(self.path.parent) < _ROOM_BYTES
+            if name == "SQLITE_FULL" or cramped:
                 raise StorageFull(f"{self.path}: no space left on the disk") from error
             if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
                 raise IndexDamaged(f"{self.path}: is damaged ({error})") from error

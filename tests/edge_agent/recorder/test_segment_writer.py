@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 import pytest
 
+from edge_agent.footage import TimeWindow
 from edge_agent.recorder import segment_writer
 from edge_agent.recorder.segment_writer import NoKeyframe, RingUnwritable, SegmentWriter, parameters_of
 from edge_agent.ring.index import SegmentIndex
@@ -209,6 +210,22 @@ def test_on_a_full_disk_the_half_segment_can_be_read_and_recording_goes_on_when_
         assert segments[0].packets == len(shown)
         assert segments[0].end_s <= START_S + len(shown) / 25 + 0.001
         assert segments[-1].packets == 30
+
+
+def test_an_index_without_room_says_so_and_is_whole_when_there_is_room_again(small_disk: Path) -> None:
+    ballast = small_disk / "ballast"
+    with SegmentIndex(small_disk / "ring") as index:
+        index.recorded_until()
+        room = os.statvfs(small_disk)
+        ballast.write_bytes(b"x" * (room.f_bavail * room.f_frsize - 12_288))
+        with pytest.raises(StorageFull, match="no space left"):
+            for number in range(1000):
+                index.note_gap(float(number), number + 0.5, "x" * 200)
+        noted = len(index.gaps(TimeWindow(0, 1e6)))
+        ballast.unlink()
+        index.note_gap(2e3, 2e3 + 1, "again")
+        assert len(index.gaps(TimeWindow(0, 1e6))) == noted + 1
+        index.check()
 
 
 _KILLED = """

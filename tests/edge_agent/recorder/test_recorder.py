@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from edge_agent.recorder.segment_writer import SegmentWriter
 from edge_agent.recording_probe import open_recording
 from renzheng.contracts.report import CameraState
 from renzheng.errors import StorageFull
-from tests.edge_agent.numbered_video import START, START_S, Recipe, write_video, x264, x265
+from tests.edge_agent.numbered_video import START, START_S, Recipe, shown_in, write_video, x264, x265
 from tests.edge_agent.recorder.running import HttpCamera, Running, a_camera, motion_jpeg, mpeg_ts, recording
 
 
@@ -303,3 +305,27 @@ def test_a_replay_gives_recordings_their_own_times(tmp_path: Path) -> None:
     assert running.segments()[-1].end_s == pytest.approx(START_S + 8.0, abs=0.001)
     assert is_without_a_hole(running, 0.001)
     assert running.status().reconnects == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", folder], check=False).returncode:
+        pytest.skip("may not mount a small disk here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_disk_that_is_really_full_costs_the_oldest_segments_and_no_more(small_disk: Path, tmp_path: Path) -> None:
+    recipe = Recipe(frames=50, codec="mjpeg", pixels="yuvj420p", options={"qmin": "1", "qmax": "1"}, wh=(640, 360))
+    camera = a_camera(f"file:{write_video(tmp_path / 'a.mp4', recipe)}", loop=True, segment_s=0.5)
+    with recording(camera, small_disk / "ring", fast(8.0)) as running:
+        running.until(lambda: running.status().bytes > 24 * 2**20, within_s=30)
+        assert running.status().state is CameraState.LIVE
+        assert running.status().reconnects == 0
+        assert running.index.size_bytes() < 16 * 2**20
+    assert all(segment.packets == len(shown_in(running.folder / segment.name)) for segment in running.segments())

@@ -116,6 +116,10 @@ class UsualWay:
         spent = time.perf_counter() - began
         return spent, scores
 
+    def faces_of(self, frame: av.VideoFrame) -> int:
+        """Look for faces in a decoded frame and embed them; how many there were."""
+        return sum(1 for _ in self._embeddings(frame))
+
     def _embeddings(self, frame: av.VideoFrame) -> Iterator[FloatArray]:
         image_bgr: BgrImage = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
         small = np.zeros((DETECT_WH[1], DETECT_WH[0], 3), np.uint8)

@@ -32,7 +32,7 @@ from edge_agent.live.vision_process import VisionDied, VisionProcess
 from edge_agent.logs import facts
 from edge_agent.outbox.evidence import Evidence
 from edge_agent.outbox.outbox import Outbox
-from edge_agent.outbox.store import Store
+from edge_agent.outbox.store import Store, StoreDamaged
 from edge_agent.recording_probe import RecordedFile
 from edge_agent.ring.index import SegmentIndex
 from edge_agent.swipe_sources.intake import SwipeSource
@@ -80,6 +80,7 @@ class Agent:
         self.parts: Parts | None = None
         self.beds: BedRounds | None = None
         self._stop = asyncio.Event()
+        self._store_damaged = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set, then end in order: take nothing more, finish what is in hand, send, end processes.
@@ -107,6 +108,8 @@ class Agent:
             finally:
                 if link is not None:
                     await link.close()
+        if self._store_damaged:
+            raise StoreDamaged(f"{self._folders.store}: the database is damaged; the next start moves it aside")
 
     def _put_together(
         self, identity: DeviceIdentity, store: Store, link: ServerLink | None, held: ExitStack
@@ -163,11 +166,12 @@ class Agent:
             people_max=references.cache_people,
             keep_s=references.cache_hours * 3600,
         )
+        cache.open()
         return ReferenceKeeper(link, cache, embedder, self._clock, references.timeout_s)
 
     async def _run(self, parts: Parts, view: AgentView, answer_http: Work, keeper: ReferenceKeeper | None) -> None:
         """Three stages that end one after the other: what takes things in, what works on them, what sends them."""
-        taking, working, sending = (Tasks(parts.restarts) for _ in range(3))
+        taking, working, sending = (Tasks(parts.restarts, self._damaged) for _ in range(3))
         self._take_up(parts)
         working.start("recorders", parts.recorders.run)
         working.start("vision process", partial(_start_vision, parts.vision))
@@ -197,8 +201,15 @@ class Agent:
             await parts.vision.stop(PROCESSES_END_WITHIN_S)
             await parts.recorders.stop(PROCESSES_END_WITHIN_S)
 
+    def _damaged(self) -> None:
+        self._store_damaged = True
+        self._stop.set()
+
     def _take_up(self, parts: Parts) -> None:
         """What was open when the agent stopped, before a recorder may delete anything of it."""
+        if parts.store.moved_aside is not None:
+            parts.store.note_event("store_damaged", None, parts.store.moved_aside.name, parts.clock.now_s())
+        parts.outbox.retry_refused()
         cleaned = parts.evidence.clean_up()
         resumed = parts.checks.resume()
         if self.beds is not None:

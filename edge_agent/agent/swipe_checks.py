@@ -159,6 +159,8 @@ class SwipeChecks:
         await self._bring_templates(record)
         job = SwipeJob(f"opinion-{record.setl_id}", record.swipe, final=False, clock_doubt=record.clock_doubt)
         answer = await self._dispatcher.ask(job, Urgency.OPINION)
+        if self.metrics is not None and isinstance(answer, CheckDone):
+            self.metrics.opinion_given(self._clock.now_s() - record.received_s)
         return answer.check if isinstance(answer, CheckDone) and isinstance(answer.check, IdentityCheck) else None
 
     async def final(self, swipe_id: str, timeout_s: float) -> IdentityCheck | None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from edge_agent.logs import facts
+from edge_agent.outbox.store import StoreDamaged
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +29,14 @@ async def pause(stop: asyncio.Event, seconds: float) -> bool:
 
 
 class Tasks:
-    """Tasks that end together: starts them, begins dead ones again with growing pauses, ends them within a deadline."""
+    """Tasks that end together: starts them, begins dead ones again with growing pauses, ends them within a deadline.
 
-    def __init__(self, restarts: Counter[str] | None = None) -> None:
+    ``on_damage`` is called when a task finds the store damaged; such a task is not begun again.
+    """
+
+    def __init__(self, restarts: Counter[str] | None = None, on_damage: Callable[[], None] = lambda: None) -> None:
         self.restarts: Counter[str] = Counter() if restarts is None else restarts
+        self._on_damage = on_damage
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -44,6 +49,10 @@ class Tasks:
         while not self._stop.is_set():
             try:
                 await work(self._stop)
+                return
+            except StoreDamaged:  # opening it again moves it aside and begins a new one: that takes a new start
+                log.exception("the store is damaged", extra=facts(task=name))
+                self._on_damage()
                 return
             except Exception:  # the edge of a loop: whatever it was, the agent goes on
                 self.restarts[name] += 1

@@ -168,7 +168,8 @@ class EvidenceBudget:
         Where not, put :data:`edge_agent.outbox.store.CLIP_DROPPED` among the remarks, and it is counted. A budget that
         cannot be read hinders nothing: a lost clip is worse than a full folder.
         """
-        return is_flagged(verdict) or self._used_bytes() < self._budget_bytes
+        decides = is_flagged(verdict) or verdict in (Verdict.PENDING_REFERENCE, BedVerdict.PENDING_REFERENCE)
+        return decides or self._used_bytes() < self._budget_bytes
 
     def _used_bytes(self) -> int:
         try:

@@ -129,6 +129,13 @@ def _on_no_face(roles: _Roles, occupancy: BedOccupancy, score: float | None) -> 
     return BedDecision(BedVerdict.EMPTY, (Reason.BED_EMPTY, *also), score)
 
 
+def tracks_shown_of_bed(check: BedCheck) -> frozenset[int]:
+    """Tracks whose faces are kept: once the patient was found nobody else's, and else of those who lie in the bed."""
+    if check.verdict is BedVerdict.PRESENT:
+        return frozenset(t.track for t in check.tracks if t.role is TrackRole.HOLDER)
+    return frozenset(t.track for t in check.tracks if t.in_counter_zone)
+
+
 _NO_REFERENCE = (
     Reason.BED_WITHOUT_PATIENT,
     Reason.PERSON_UNKNOWN,

@@ -78,11 +78,11 @@ def decide_pending(check: IdentityCheck, pending: PendingSamples, references: Re
         unknown = Reason.PERSON_UNKNOWN if holder is None else Reason.NO_USABLE_PHOTO
         return _with(decided, Decision(Verdict.NOT_ENROLLED, (unknown,)), (), ())
     bands = Bands(check.thresholds.accept, check.thresholds.reject, check.thresholds.few_samples_margin)
-    tracks, samples = _judged(pending, references, bands)
+    tracks, samples = compared(pending, references, bands)
     return _decided(decided, pending, bands, tracks, samples)
 
 
-def _judged(pending: PendingSamples, references: References, bands: Bands) -> _Judged:
+def compared(pending: PendingSamples, references: References, bands: Bands) -> _Judged:
     """The whole window, unless only an earlier stage of the search establishes the holder: what is proven stays so."""
     stages = [_scored_stage(pending, stage, references) for stage in pending.stages]
     if established(stages[-1][0], bands):

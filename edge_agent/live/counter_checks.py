@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, stopped_check, window_of
-from edge_agent.kept_files import ONE_CHECKS_ERRORS, told
+from edge_agent.kept_files import ONE_CHECKS_ERRORS, CheckT, told
 from edge_agent.live.check_files import Pictures
 from edge_agent.live.jobs import CheckDone, SwipeJob
 from edge_agent.live.vision_box import CameraPlace, VisionBox
 from renzheng.clock import to_seconds
-from renzheng.contracts import IdentityCheck, Reason, Verdict
+from renzheng.contracts import Reason, Verdict
 from renzheng.errors import BadInput, StorageFull
 from renzheng.files import storage_errors
 from vision.evidence import tracks_shown
@@ -91,10 +91,10 @@ def _pictures(checked: CheckedSwipe) -> Pictures:
     return Pictures(checked.sample_faces, tracks_shown(checked.check), None if found else checked.still_bgr)
 
 
-def naming_unfit_camera(check: IdentityCheck) -> IdentityCheck:
+def naming_unfit_camera(check: CheckT) -> CheckT:
     """The check with the camera named as the reason, where its picture keeps the check from being assessed."""
-    faults = check.coverage.picture_faults
-    if check.verdict is not Verdict.NOT_ASSESSABLE or not WITHOUT_TRUE_PICTURE & set(faults):
+    faults: tuple[Reason, ...] = check.coverage.picture_faults
+    if check.verdict.value != Verdict.NOT_ASSESSABLE.value or not WITHOUT_TRUE_PICTURE & set(faults):
         return check
     coverage = check.coverage.model_copy(update={"picture_faults": (*faults, Reason.CAMERA_UNFIT)})
     return check.model_copy(update={"coverage": coverage, "reasons": (*check.reasons, Reason.CAMERA_UNFIT)})

@@ -21,6 +21,7 @@ from edge_agent.agent_clock import AgentClock
 from edge_agent.edge_config import BoxFolders, EdgeConfig
 from edge_agent.kept_files import told
 from edge_agent.live.ambient import Ambient
+from edge_agent.live.bed_checks import BedChecks, ward_of
 from edge_agent.live.counter_checks import CounterChecks
 from edge_agent.live.jobs import Answer, BedJob, GlanceJob, Job, JobFailed, SwipeJob
 from edge_agent.live.vision_box import VisionBox, open_box
@@ -47,6 +48,8 @@ class Worker:
     def __init__(self, box: VisionBox) -> None:
         self._counter = CounterChecks(box)
         self._ambient = Ambient(box)
+        ward = ward_of(box.config)
+        self._beds = BedChecks(box, ward) if ward else None
 
     def answer(self, job: Job) -> Answer:
         """The answer to a job; :class:`JobFailed` for whatever went wrong."""
@@ -66,6 +69,8 @@ class Worker:
                 return self._counter.check(job)
             case GlanceJob():
                 return self._ambient.glance(job)
+            case BedJob() if self._beds is not None:
+                return self._beds.check(job)
             case BedJob():
                 raise BadInput("bed: no ward is configured on this box")
 
@@ -80,8 +85,9 @@ def run_worker(jobs: Connection, lifeline: Connection, config: EdgeConfig, clock
     try:
         with _alone(BoxFolders(config.data_dir)):
             box = open_box(config, clock)
+            worker = Worker(box)
             jobs.send(Ready(os.getpid()))
-            _serve(jobs, Worker(box))
+            _serve(jobs, worker)
             box.close()
     except RenzhengError as error:
         log.error("the vision process cannot start", extra=facts(why=str(error)))

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from edge_agent.logs import facts
 from edge_agent.rows import BadRow, read_rows, refuse_bad_rows
 from edge_agent.tables import parse_id, parse_row, parse_time
 from renzheng.clock import as_utc, local_text
@@ -130,7 +131,7 @@ class CurrentAdmissions:
                 self._now = read_admissions(self._path)
         except OSError as error:
             self._now, self._seen = Admissions(), None
-            log.warning("the list of admissions cannot be read: %s", error.strerror)
+            log.warning("the list of admissions cannot be read", extra=facts(why=error.strerror))
         except BadInput:  # its rows hold person numbers, which no log may
             log.warning("the list of admissions cannot be used; bed checks go without patients until it is put right")
         return self._now.patient_in(bed_id, at)

@@ -14,6 +14,7 @@ import numpy as np
 import renzheng
 from edge_agent.counter import CheckSettings, Search
 from edge_agent.footage import Footage, TimeWindow
+from edge_agent.pending_samples import Stage, pending_samples
 from edge_agent.private_zones import PrivateZones
 from edge_agent.surroundings import Surroundings
 from edge_agent.ward.admissions import Patient
@@ -29,9 +30,9 @@ from renzheng.contracts import (
     Coverage,
     FaceSample,
     PackReference,
+    PendingSamples,
     Reason,
     RoundKind,
-    TrackRole,
 )
 from vision.bed_presence import changed_share, moving_share
 from vision.bed_verdict import BedDecision, BedEvidence, decide_bed
@@ -71,12 +72,23 @@ class BedAsked:
 
 @dataclass(frozen=True)
 class CheckedBed:
-    """A check, the faces of its samples in the same order, the bed at the time asked about, and the tracks."""
+    """A check, the faces of its samples in the same order, and the bed at the time asked about.
+
+    ``pending`` is what the server needs to decide it, where the patient's templates could not be reached.
+    """
 
     check: BedCheck
     sample_faces: tuple[Face, ...] = ()
     still_bgr: BgrImage | None = None
-    tracks: tuple[FaceTrack, ...] = ()
+    pending: PendingSamples | None = None
+
+
+class UprightFaces(PrivateZones):
+    """Private zones where faces are shown upright that lie: they were cut from a picture that was black there."""
+
+    def portrait(self, face: Face) -> BgrImage:
+        """The face's portrait as it is."""
+        return face.portrait_bgr
 
 
 @dataclass
@@ -111,15 +123,14 @@ class BedSearch(Search):
         )
 
     def tell_prints(self, empty: EmptyPictures) -> None:
-        """Mark strangers' faces that the empty bed shows at the same place: prints and posters."""
+        """Mark faces that the empty bed shows at the same place: prints and posters."""
         geometry = self.bed_view.geometry
-        others = [role_of(facts, self.settings.bands) is TrackRole.OTHER for facts in self.evidence]
-        if geometry is None or not any(others):
+        if geometry is None or not self.tracks:
             return
         prints_xyxy = empty.faces_in(geometry, self.settings.pack)
         self.evidence = tuple(
-            facts.model_copy(update={"always_there": is_other and _at_one_of(track, prints_xyxy)})
-            for track, facts, is_other in zip(self.tracks, self.evidence, others, strict=True)
+            facts.model_copy(update={"always_there": _at_one_of(track, prints_xyxy)})
+            for track, facts in zip(self.tracks, self.evidence, strict=True)
         )
 
 
@@ -135,7 +146,7 @@ def check_bed(
 
     Raises nothing for poor footage: that is *not assessable* with its reasons.
     """
-    search = BedSearch(footage, asked.window, asked.asked_s, references, settings, bed=asked.bed)
+    search = BedSearch(footage, asked.window, asked.asked_s, references, settings, asked.doubts, bed=asked.bed)
     no_reference = _no_reference(asked.patient, references)
     if asked.patient is None:
         return CheckedBed(_judged(asked, search, no_reference, (), BedOccupancy(), asked.doubts)[1])
@@ -144,27 +155,29 @@ def check_bed(
     occupancy, like = _occupancy(search.bed_view, empty)
     faults = (*asked.doubts, *_faults(search, like))
     decision, check = _judged(asked, search, no_reference, samples, occupancy, faults)
-    if decision.verdict in FLAGGED_BEDS:
+    is_pending = decision.verdict is BedVerdict.PENDING_REFERENCE
+    if is_pending or decision.verdict in FLAGGED_BEDS:
         search.tell_prints(empty)
         if is_frozen(sorted(search.looks.items()), surroundings.greys(asked.window)):
             faults = (*faults, Reason.PICTURE_FROZEN)
         _, check = _judged(asked, search, no_reference, samples, occupancy, faults)
     faces = tuple(face for track in search.tracks for face in track.samples)
-    return CheckedBed(check, faces, search.still[1] if search.still else None, tuple(search.tracks))
+    still_bgr = search.still[1] if search.still else None
+    return CheckedBed(check, faces, still_bgr, _pending(asked, search) if is_pending else None)
 
 
-def stopped_bed_check(asked: BedAsked, footage: Footage, settings: CheckSettings) -> BedCheck:
+def _pending(asked: BedAsked, search: Search) -> PendingSamples:
+    stages = [*search.stages, Stage(tuple(search.tracks), search.evidence)]
+    return pending_samples(asked.check_id, stages, asked.asked_s, search.settings.pack, asked.doubts)
+
+
+def stopped_bed_check(
+    asked: BedAsked, footage: Footage, settings: CheckSettings, why: Reason = Reason.UNREADABLE
+) -> BedCheck:
     """The check of a bed that an error stopped: not assessable, and nothing it saw counts."""
     search = BedSearch(footage, asked.window, asked.asked_s, References(None), settings, bed=asked.bed)
-    decision = BedDecision(BedVerdict.NOT_ASSESSABLE, (Reason.UNREADABLE,))
+    decision = BedDecision(BedVerdict.NOT_ASSESSABLE, (why,))
     return _as_check(asked, search, decision, search.coverage(), (), BedOccupancy())
-
-
-def tracks_shown_of_bed(check: BedCheck) -> frozenset[int]:
-    """Tracks whose faces are kept: once the patient was found nobody else's, and else of those who lie in the bed."""
-    if check.verdict is BedVerdict.PRESENT:
-        return frozenset(t.track for t in check.tracks if t.role is TrackRole.HOLDER)
-    return frozenset(t.track for t in check.tracks if t.in_counter_zone)
 
 
 def _no_reference(patient: Patient | None, references: References) -> Reason | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from edge_agent.recorded import RecordedTimeline, open_recording
 from edge_agent.references import FolderReferences
 from edge_agent.surroundings import Surroundings
 from edge_agent.ward.admissions import Patient
-from edge_agent.ward.bed_check import BedAsked, CheckedBed, check_bed, stopped_bed_check, tracks_shown_of_bed
+from edge_agent.ward.bed_check import BedAsked, CheckedBed, check_bed, stopped_bed_check
 from edge_agent.ward.empty_pictures import EmptyPictures
 from renzheng.contracts import FLAGGED_BEDS, BedVerdict, Reason, RoundKind, TrackRole
 from tests.edge_agent.remembered_footage import RememberedFootage
@@ -36,7 +36,7 @@ from tests.edge_agent.ward.ward_scene import (
     write_ward,
 )
 from tests.vision.remembering import remembering
-from vision.bed_verdict import recompute_bed
+from vision.bed_verdict import recompute_bed, tracks_shown_of_bed
 from vision.pack import VisionPack
 from vision.people import References
 from vision.zones import Zone, ZoneKind, Zones
@@ -84,6 +84,7 @@ class WardRoom:
     empty: EmptyPictures
     empty_picture: Path
     second_of: dict[str, float]
+    known: dict[BedAsked, CheckedBed] = field(default_factory=dict)
 
     def asked(self, act: str, bed_id: str, patient: str | None, **given: object) -> BedAsked:
         """A question about a bed in an act."""
@@ -94,10 +95,12 @@ class WardRoom:
         return replace(asked, **given)  # type: ignore[arg-type]
 
     def check(self, act: str, bed_id: str, patient: str | None, **given: object) -> CheckedBed:
-        """Check a bed in an act."""
+        """Check a bed in an act, the same question once."""
         known = References(None) if patient is None else self.references.references_for(patient, START)
         asked = self.asked(act, bed_id, patient, **given)
-        return check_bed(asked, self.footage, self.surroundings, known, self.settings, self.empty)
+        if asked not in self.known:
+            self.known[asked] = check_bed(asked, self.footage, self.surroundings, known, self.settings, self.empty)
+        return self.known[asked]
 
 
 @pytest.fixture(scope="module")

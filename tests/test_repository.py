@@ -21,7 +21,7 @@ MAKE_COMMAND = re.compile(r"\bmake ([a-z][a-z-]*)\b(?=[`\s]|$)")
 MAKE_IN_TEXT = re.compile(r"```.*?```|`[^`]+`", re.DOTALL)
 RENZHENG_COMMAND = re.compile(r"\brenzheng ([a-z]+)\b")
 OPTION = re.compile(r"(--[a-z]+(?:-[a-z]+)*)")
-PERSONAL_PATH = re.compile(r"(?<![\w.$}/])/(?:home|Users|root|work|private|mnt|opt)/[A-Za-z0-9._-]+")
+PERSONAL_PATH = re.compile(r"(?<![\w.$}/])/(?!opt/renzheng\b)(?:home|Users|root|work|private|mnt|opt)/[A-Za-z0-9._-]+")
 OTHER_WORDS = re.compile(r"\b(?:lorem ipsum|TODO|FIXME|XXX|placeholder text)\b")
 NOT_TEXT = {".png", ".jpg", ".onnx", ".ico"}
 

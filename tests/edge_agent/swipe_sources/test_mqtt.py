@@ -8,6 +8,7 @@ import ipaddress
 import json
 import logging
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -30,8 +31,7 @@ from edge_agent.swipe_sources.mqtt import MqttSource, backoff_s
 from renzheng.errors import BadInput
 from tests.edge_agent.swipe_sources.remembering_intake import BOX, RememberingIntake, fields, running, until
 
-_PATHS = ("/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto")
-MOSQUITTO = next((path for path in _PATHS if Path(path).is_file()), None)
+MOSQUITTO = shutil.which("mosquitto", path=f"/usr/sbin:/usr/local/sbin:{os.environ.get('PATH', '')}")
 PASSWD = Path("/usr/bin/mosquitto_passwd")
 
 needs_broker = pytest.mark.skipif(MOSQUITTO is None, reason="Mosquitto is not installed")

@@ -150,7 +150,7 @@ class RingKeeper:
             _LOG.debug("the ring cannot be cleared now: %s", error, extra=facts(camera=camera.id))
             return False
         if freed.blocked_by_pins and not self._is_blocked:
-            _LOG.warning("the ring is beyond its bounds, but checks need all of it", extra=facts(camera=camera.id))
+            _LOG.warning("nothing more of the ring can be deleted; checks need the rest", extra=facts(camera=camera.id))
         self._is_blocked = freed.blocked_by_pins
         return freed.count > 0
 

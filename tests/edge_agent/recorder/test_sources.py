@@ -142,7 +142,7 @@ def test_recordings_are_delivered_at_their_own_times(tmp_path: Path) -> None:
 
 
 def test_a_replay_that_leaps_delivers_its_legs_from_the_keyframe_before(tmp_path: Path) -> None:
-    video = write_video(tmp_path / "a.mp4", Recipe(frames=500, options=x264(50, "bframes=0")))
+    video = write_video(tmp_path / "a.mp4", Recipe(frames=500, options=x264(50, "bframes=0"), wh=(64, 36)))
     legs = (Leg(START_S + 3.0, 2.0), Leg(START_S + 5.5, 0.2), Leg(START_S + 15.0, 1.0))
     times = played(fast(50.0, *legs), (video, 0.0))
     expected = [*range(50, 125), *range(125, 143), *range(350, 500)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from edge_agent.agent_clock import Leg, ReplayClock
@@ -19,7 +20,7 @@ from edge_agent.recorder.segment_writer import SegmentWriter
 from edge_agent.recording_probe import open_recording
 from renzheng.contracts.report import CameraState
 from renzheng.errors import StorageFull
-from tests.edge_agent.numbered_video import START, START_S, Recipe, shown_in, write_video, x264, x265
+from tests.edge_agent.numbered_video import START, START_S, Recipe, write_video, x264, x265
 from tests.edge_agent.recorder.running import HttpCamera, Running, a_camera, motion_jpeg, mpeg_ts, recording
 
 
@@ -331,4 +332,7 @@ def test_a_disk_that_is_really_full_costs_the_oldest_segments_and_no_more(small_
         assert running.index.size_bytes() < 8 * 2**20
     there = [segment for segment in running.segments() if (running.folder / segment.name).exists()]
     assert there  # a full index may keep rows of deleted files up to the next start
-    assert all(segment.packets == len(shown_in(running.folder / segment.name)) for segment in there)
+    for segment in there:  # behind the packets that the index tells of, half a picture may lie
+        with av.open(str(running.folder / segment.name)) as container:
+            packets = list(itertools.islice(container.demux(video=0), segment.packets))
+            assert sum(len(packet.decode()) for packet in packets) == segment.packets

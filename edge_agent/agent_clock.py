@@ -6,14 +6,13 @@ whole machine.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Protocol
 
 LONGEST_NAP_S = 1.0
-"""Waiting looks at the clock this often, because the box's clock may be set meanwhile."""
+"""Waiting looks at the clock this often, in its own seconds: it may be set meanwhile, or leap."""
 
 
 class AgentClock(Protocol):
@@ -92,9 +91,3 @@ class ReplayClock:
     def real_s(self, agent_s: float) -> float:
         """A duration divided by the speed."""
         return agent_s / self.speed
-
-
-async def wait_until(clock: AgentClock, moment_s: float) -> None:
-    """Return when the clock shows the moment, however it is set meanwhile."""
-    while (left_s := clock.real_s(moment_s - clock.now_s())) > 0:
-        await asyncio.sleep(min(left_s, LONGEST_NAP_S))

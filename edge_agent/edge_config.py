@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic import model_validator as checked
@@ -30,6 +31,7 @@ from renzheng.errors import BadInput
 from renzheng.ids import file_stem
 
 GIB = 2**30
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _base_folder: ContextVar[Path] = ContextVar("_base_folder")
 
@@ -166,8 +168,10 @@ class ServerConfig(Part):
 
     @checked(mode="after")
     def _encrypted(self) -> Self:
-        host = self.url.split("/")[2].rsplit(":", 1)[0]
-        if self.url.startswith("http://") and host not in ("127.0.0.1", "localhost", "[::1]"):
+        host = urlsplit(self.url).hostname
+        if not host:
+            raise ValueError("url: expected the server's name after https://")
+        if self.url.startswith("http://") and host not in LOOPBACK:
             raise ValueError("url: expected https:// for a server that is not on this machine")
         return self
 
@@ -259,7 +263,7 @@ def _contradictions(config: EdgeConfig) -> Iterator[str]:
             yield f"terminal.{terminal.id}.camera: expected one of {', '.join(cameras)}, found {terminal.camera}"
     if config.references.source == "server" and config.server is None:
         yield 'references.source: "server" needs a [server]'
-    if config.http.host not in ("127.0.0.1", "::1", "localhost") and config.http.token_file is None:
+    if config.http.host not in LOOPBACK and config.http.token_file is None:
         yield f"http.token_file: needed because http.host {config.http.host} can be reached from other machines"
     if not config.terminal and config.ward is None:
         yield "terminal: expected at least one, or a ward; there is nothing to check"

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from edge_agent.agent.dispatcher import Dispatcher, Urgency
+from edge_agent.agent.pins import pin, unpin
 from edge_agent.agent.tasks import pause
 from edge_agent.agent.templates import Templates
 from edge_agent.agent_clock import LONGEST_NAP_S, AgentClock
@@ -76,7 +77,7 @@ class BedRounds:
             for planned in due:
                 if stop.is_set():
                     return
-                await self._check(planned)
+                await self._check(planned, stop)
             if not due:
                 await pause(stop, min(LONGEST_NAP_S, self._clock.real_s(LONGEST_NAP_S)))
 
@@ -98,14 +99,14 @@ class BedRounds:
     def _pin(self, planned: PlannedBedCheck) -> None:
         ring = self._ring_of(planned)
         if ring is not None:
-            ring.pin(planned.check_id, TimeWindow(planned.due_s, planned.due_s + self._ward.window_s))
+            pin(ring, planned.check_id, TimeWindow(planned.due_s, planned.due_s + self._ward.window_s))
 
     def _ring_of(self, planned: PlannedBedCheck) -> SegmentIndex | None:
         """The ring of the bed's camera; ``None`` when the bed is no longer in the ward's file."""
         bed = next((bed for bed in self._ward.beds if bed.bed_id == planned.bed_id), None)
         return self._rings[bed.camera_id] if bed is not None else None
 
-    async def _check(self, planned: PlannedBedCheck) -> None:
+    async def _check(self, planned: PlannedBedCheck, stop: asyncio.Event) -> None:
         ring = self._ring_of(planned)
         if ring is None:
             self._miss(planned, "the bed is no longer in the ward's file")
@@ -119,22 +120,22 @@ class BedRounds:
         answer = await self._dispatcher.ask(job, Urgency.BED, planned.due_s)
         if isinstance(answer, CheckDone) and isinstance(answer.check, BedCheck):
             self._store.finish_bed(answer, self._config.keep.leaves_for_bed(answer.check.verdict), self._clock.now_s())
-            ring.unpin(planned.check_id)
+            unpin(ring, planned.check_id)
             if self._uplink is not None:
                 self._uplink.nudge()
             self._failures.pop(planned.check_id, None)
             log.info("a bed was checked", extra=facts(check=planned.check_id, verdict=answer.check.verdict.value))
         elif isinstance(answer, JobFailed):
-            self._failures[planned.check_id] += not answer.storage_full
+            self._failures[planned.check_id] += answer.is_its_own
             told = facts(check=planned.check_id, why=answer.why)
             log.warning("a bed check gave nothing; it is tried again", extra=told)
-            await asyncio.sleep(self._clock.real_s(RETRY_S))
+            await pause(stop, self._clock.real_s(RETRY_S))
 
     def _miss(self, planned: PlannedBedCheck, why: str) -> None:
         if self._store.miss_bed_check(planned.check_id, why):
             ring = self._ring_of(planned)
             if ring is not None:
-                ring.unpin(planned.check_id)
+                unpin(ring, planned.check_id)
             self._store.note_event(EVENT_MISSED, None, f"{planned.check_id}: {why}", self._clock.now_s())
 
     async def _bring_templates(self, planned: PlannedBedCheck) -> None:

@@ -20,6 +20,8 @@ def _tried(setting: str, trial: Callable[[], object]) -> Iterator[str]:
         trial()
     except RenzhengError as error:
         yield f"{setting}: {error}"
+    except OSError as error:
+        yield f"{setting}: {error.filename}: cannot be used: {error.strerror}"
 
 
 def _trials(config: EdgeConfig) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -8,7 +8,7 @@ import logging
 from enum import IntEnum
 
 from edge_agent.live.jobs import Answer, GlanceJob, Job, JobFailed
-from edge_agent.live.vision_process import VisionDied, VisionProcess
+from edge_agent.live.vision_process import VisionDied, VisionDown, VisionProcess
 from edge_agent.logs import facts
 
 log = logging.getLogger(__name__)
@@ -20,6 +20,7 @@ JOB_LIMIT_S = 60.0
 """Real seconds after which a job is taken for hung and the process is started anew."""
 
 GLANCES_WAITING_MAX = 64
+STOPPING = "the agent is stopping"
 
 
 class Urgency(IntEnum):
@@ -27,8 +28,9 @@ class Urgency(IntEnum):
 
     OPINION = 0
     FINAL = 1
-    BED = 2
-    GLANCE = 3
+    AHEAD = 2
+    BED = 3
+    GLANCE = 4
 
 
 class Dispatcher:
@@ -78,17 +80,29 @@ class Dispatcher:
                     break
                 *_, job, answer = taken.result()
                 if not answer.cancelled():
-                    result = await self._asked(job)
-                    if not answer.done():
-                        answer.set_result(result)
+                    await self._answer(job, answer)
         finally:
             stopped.cancel()
             self._refuse_rest()
+
+    async def _answer(self, job: Job, answer: asyncio.Future[Answer]) -> None:
+        """Whatever happens, whoever asked gets an answer: a check that waits for ever would block those behind it."""
+        result: Answer = JobFailed(job.job_id, STOPPING)
+        try:
+            result = await self._asked(job)
+        except Exception as error:
+            log.exception("a job could not be asked", extra=facts(job=job.job_id))
+            result = JobFailed(job.job_id, type(error).__name__)
+        finally:
+            if not answer.done():
+                answer.set_result(result)
 
     async def _asked(self, job: Job) -> Answer:
         for number in range(1, TRIES + 1):
             try:
                 return await self._vision.ask(job, JOB_LIMIT_S)
+            except VisionDown as down:
+                return JobFailed(job.job_id, str(down), vision_down=True)
             except VisionDied as died:
                 told = facts(job=job.job_id, number=number, why=str(died))
                 log.warning("the vision process died over a job", extra=told)
@@ -98,4 +112,4 @@ class Dispatcher:
         while not self._queue.empty():
             *_, job, answer = self._queue.get_nowait()
             if not answer.done():
-                answer.set_result(JobFailed(job.job_id, "the agent is stopping"))
+                answer.set_result(JobFailed(job.job_id, STOPPING))

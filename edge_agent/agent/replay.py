@@ -14,7 +14,8 @@ from pathlib import Path
 
 from edge_agent.agent.agent import Agent, Replayed
 from edge_agent.agent.legs import legs_of
-from edge_agent.agent_clock import AgentClock, ReplayClock, wait_until
+from edge_agent.agent.tasks import pause
+from edge_agent.agent_clock import LONGEST_NAP_S, AgentClock, ReplayClock
 from edge_agent.edge_config import EdgeConfig, HttpConfig, SwipesConfig
 from edge_agent.footage import TimeWindow
 from edge_agent.outbox.store import Store
@@ -54,9 +55,9 @@ class ReplayedSwipes:
     async def run(self, intake: Intake, stop: asyncio.Event) -> None:
         """Until all are handed in or stopped."""
         for moment_s, swipe in self._moments:
-            await wait_until(self._clock, moment_s)
-            if stop.is_set():
-                return
+            while (left_s := self._clock.real_s(moment_s - self._clock.now_s())) > 0:
+                if not await pause(stop, min(left_s, self._clock.real_s(LONGEST_NAP_S))):
+                    return
             intake.take(swipe, self.name, live=True)
 
 

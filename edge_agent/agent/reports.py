@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 
 import renzheng
 from edge_agent.agent.parts import Parts
@@ -11,6 +12,7 @@ from edge_agent.agent.tasks import pause
 from edge_agent.agent_clock import LONGEST_NAP_S
 from edge_agent.edge_config import CameraConfig
 from edge_agent.footage import TimeWindow
+from edge_agent.outbox.store import NumberedEvent
 from edge_agent.ring.index import IndexUnusable
 from renzheng.clock import from_seconds
 from renzheng.contracts import AgentReport, CameraFitness, CameraReport, CameraState, RecordingGap
@@ -18,6 +20,7 @@ from renzheng.contracts import AgentReport, CameraFitness, CameraReport, CameraS
 REPORTED_UNTIL_NOTE = "reported_until_s"
 REPORTED_EVENT_NOTE = "reported_event"
 EVENTS_MAX = 200
+"""Events in one report; more go with the next."""
 
 
 class Reports:
@@ -43,18 +46,17 @@ class Reports:
         parts = self._parts
         now_s = parts.clock.now_s()
         since_s = min(float(parts.store.note(REPORTED_UNTIL_NOTE) or parts.started_s), now_s)
-        parts.store.queue_report(self._made(since_s, now_s))
-        parts.store.set_note(REPORTED_UNTIL_NOTE, repr(now_s))
+        events = parts.store.events_since(int(parts.store.note(REPORTED_EVENT_NOTE) or 0))[:EVENTS_MAX]
+        notes = {REPORTED_UNTIL_NOTE: repr(now_s)}
+        if events:
+            notes[REPORTED_EVENT_NOTE] = str(events[-1].number)
+        parts.store.queue_report(self._made(since_s, now_s, events), notes)
         if parts.uplink is not None:
             parts.uplink.nudge()
 
-    def _made(self, since_s: float, now_s: float) -> AgentReport:
+    def _made(self, since_s: float, now_s: float, events: Sequence[NumberedEvent]) -> AgentReport:
         parts = self._parts
         fitness = parts.store.fitness()
-        seen = int(parts.store.note(REPORTED_EVENT_NOTE) or 0)
-        events = parts.store.events_since(seen)[-EVENTS_MAX:]
-        if events:
-            parts.store.set_note(REPORTED_EVENT_NOTE, str(events[-1].number))
         return AgentReport(
             report_id=f"{parts.identity.device_id}-{round(now_s * 1000)}",
             device_id=parts.identity.device_id,

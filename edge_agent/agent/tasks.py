@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+STEADY_AFTER_S = 300.0
+"""A task that ran so long had a fresh start: its next pause is short again."""
 
 Work = Callable[[asyncio.Event], Awaitable[None]]
 """Runs until the event is set; to return earlier without an error means that it is done."""
@@ -47,6 +50,7 @@ class Tasks:
     async def _keep_up(self, name: str, work: Work) -> None:
         pause_s = FIRST_PAUSE_S
         while not self._stop.is_set():
+            began = time.monotonic()
             try:
                 await work(self._stop)
                 return
@@ -56,6 +60,8 @@ class Tasks:
                 return
             except Exception:  # the edge of a loop: whatever it was, the agent goes on
                 self.restarts[name] += 1
+                if time.monotonic() - began > STEADY_AFTER_S:
+                    pause_s = FIRST_PAUSE_S
                 log.exception("a task died and is begun again", extra=facts(task=name, pause_s=pause_s))
             if not await pause(self._stop, pause_s):
                 return

@@ -80,11 +80,19 @@ class GlanceDone:
 
 @dataclass(frozen=True)
 class JobFailed:
-    """A job that gave nothing. ``storage_full``: try again when there is room; else it was this job's own error."""
+    """A job that gave nothing. ``storage_full``: try again when there is room. ``vision_down``: the vision process
+    could not start, and nothing was tried. Else it was this job's own error.
+    """
 
     job_id: str
     why: str
     storage_full: bool = False
+    vision_down: bool = False
+
+    @property
+    def is_its_own(self) -> bool:
+        """Whether the job itself is to blame, as far as anybody can tell."""
+        return not (self.storage_full or self.vision_down)
 
 
 Answer = CheckDone | GlanceDone | JobFailed

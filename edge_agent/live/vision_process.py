@@ -32,7 +32,11 @@ _Result = TypeVar("_Result")
 
 
 class VisionDied(RenzhengError):
-    """The vision process died, hung or could not start; the job may be asked again."""
+    """The vision process died or hung over a job; it may be asked again."""
+
+
+class VisionDown(VisionDied):
+    """The vision process could not start; the job was not tried."""
 
 
 class VisionProcess:
@@ -79,6 +83,7 @@ class VisionProcess:
         """The answer to a job, within so many real seconds from its turn.
 
         Raises :class:`VisionDied` when the process dies or takes longer; it is killed then.
+        :class:`VisionDown` when there is none to ask.
         """
         async with self._turn:
             await self._have_process()
@@ -108,7 +113,7 @@ class VisionProcess:
 
     async def _have_process(self) -> None:
         if self._stopped:
-            raise VisionDied("the vision process was stopped")
+            raise VisionDown("the vision process was stopped")
         if self._process is not None and self._process.is_alive():
             return
         if self._process is not None:
@@ -117,13 +122,19 @@ class VisionProcess:
             wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (self._deaths_in_row - 1))
             await asyncio.sleep(wait_s * random.uniform(0.75, 1.0))
             if self._stopped:
-                raise VisionDied("the vision process was stopped")
-        self._spawn()
-        said = await self._from_process(lambda jobs: jobs.recv(), START_LIMIT_S, "start")
+                raise VisionDown("the vision process was stopped")
+        try:
+            self._spawn()
+            said = await self._from_process(lambda jobs: jobs.recv(), START_LIMIT_S, "start")
+        except VisionDied as died:
+            raise VisionDown(f"the vision process could not start: {died}") from died
+        except OSError as error:
+            self._died(f"no process can be made: {error}")
+            raise VisionDown("the vision process could not start: no process can be made") from error
         self.problem = said.problem if isinstance(said, Ready) else "answered before it was ready"
         if self.problem:
             self._died(self.problem)
-            raise VisionDied(f"the vision process could not start: {self.problem}")
+            raise VisionDown(f"the vision process could not start: {self.problem}")
 
     def _spawn(self) -> None:
         context = multiprocessing.get_context("spawn")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from pydantic import TypeAdapter
 
 from edge_agent.edge_config import Leaves
 from edge_agent.live.jobs import CheckDone
-from edge_agent.outbox.diary import add_drop
+from edge_agent.outbox.diary import add_drop, put_note
 from edge_agent.outbox.records import CheckSummary, id_of, is_flagged
 from edge_agent.outbox.retention import Retention
 from renzheng.clock import to_seconds
@@ -21,6 +22,7 @@ from renzheng.errors import BadInput
 CLIP_DROPPED = "clip_dropped_budget"
 """A remark of :class:`CheckDone`, and the drop counter it becomes: no clip was cut, because evidence has no room."""
 
+NO_NOTES: Mapping[str, str] = {}
 
 _CHECK: TypeAdapter[IdentityCheck | BedCheck] = TypeAdapter(IdentityCheck | BedCheck)
 
@@ -77,13 +79,19 @@ class FinishedChecks(Retention):
             ],
         )
 
-    def queue_report(self, report: AgentReport) -> None:
-        """Queue a report for the server; the same id is queued once. Raises :class:`StorageFull`."""
+    def queue_report(self, report: AgentReport, notes: Mapping[str, str] = NO_NOTES) -> None:
+        """Queue a report for the server; the same id is queued once.
+
+        ``notes`` say how far it tells, for :meth:`~edge_agent.outbox.diary.Diary.note`; kept with it or not at all.
+        Raises :class:`StorageFull`.
+        """
         with self.database.transaction() as write:
             write.execute(
                 "INSERT OR IGNORE INTO outbox (kind, name, body, flagged, created_s) VALUES ('report', ?, ?, 0, ?)",
                 (report.report_id, report.model_dump_json(), to_seconds(report.period_end)),
             )
+            for note in notes.items():
+                put_note(write, *note)
 
     def finished_checks(self) -> list[IdentityCheck | BedCheck]:
         """Every check that is still known whole, in the order in which they were finished."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import renzheng
-from edge_agent.footage import AFTER_S, BEFORE_S, Footage, Stretch, TimeWindow
+from edge_agent.footage import AFTER_S, BEFORE_S, Footage, OnDamage, Stretch, TimeWindow
+from edge_agent.looks import Look, LookMemory
 from edge_agent.pending_samples import Stage, pending_samples
 from edge_agent.surroundings import Surroundings, longest_gap_s
 from renzheng.clock import from_seconds, to_seconds
@@ -32,7 +33,7 @@ from renzheng.contracts import (
 from vision.evidence import evidence_of, samples_of
 from vision.pack import VisionPack
 from vision.people import References
-from vision.pipeline import WindowView
+from vision.pipeline import WindowView, faces_in
 from vision.presence import GreyImage, Mask, is_frozen, picture_faults, small_grey, unexplained_presence
 from vision.track import INDEPENDENT_S
 from vision.types import BgrImage, Face, FaceTrack, Frame
@@ -54,6 +55,7 @@ class CheckSettings:
     clock_offset_s: float = 0.0
     exhaustive: bool = False
     camera_id: str | None = None
+    memory: LookMemory | None = None
 
     @property
     def bands(self) -> Bands:
@@ -132,21 +134,40 @@ class Search:
         start_s = max(stretch.start_s, self.window.start_s)
         end_s = min(stretch.end_s, self.window.end_s)
         paused_s = start_s
-        for frame in self.footage.look(stretch, self.window, self._on_damage):
-            self._take(frame)
-            if frame.time_s - paused_s >= EVALUATE_EVERY_S:
-                self.searched_s += frame.time_s - paused_s
-                paused_s = frame.time_s
-                yield frame.time_s
+        for time_s in self._seen_in(stretch):
+            if time_s - paused_s >= EVALUATE_EVERY_S:
+                self.searched_s += time_s - paused_s
+                paused_s = time_s
+                yield time_s
         self.searched_s += max(0.0, end_s - paused_s)
         yield end_s
 
+    def _seen_in(self, stretch: Stretch) -> Iterator[float]:
+        """Take what is seen of a stretch, from memory where that was looked through before; the times of the looks."""
+        if self.settings.memory is None:
+            for frame in self.footage.look(stretch, self.window, self._on_damage):
+                self._take(frame)
+                yield frame.time_s
+        else:
+            for look in self.settings.memory.through(stretch, self.window, self.moment_s, self._fresh, self._on_damage):
+                self.view.faces.extend(look.faces)
+                self._note(look.time_s, look.grey, look.reduced_bgr)
+                yield look.time_s
+
+    def _fresh(self, stretch: Stretch, on_damage: OnDamage) -> Iterator[Look]:
+        for frame in self.footage.look(stretch, self.window, on_damage):
+            faces = tuple(faces_in(frame, self.settings.pack))
+            yield Look(frame.time_s, faces, small_grey(frame.reduced_bgr), frame.reduced_bgr)
+
     def _take(self, frame: Frame) -> None:
         self.view.look_at(frame)
-        self.looks[frame.time_s] = small_grey(frame.reduced_bgr)
-        distance_s = abs(frame.time_s - self.moment_s)
-        if self.still is None or distance_s < self.still[0]:
-            self.still = distance_s, frame.reduced_bgr
+        self._note(frame.time_s, small_grey(frame.reduced_bgr), frame.reduced_bgr)
+
+    def _note(self, time_s: float, grey: GreyImage, reduced_bgr: BgrImage | None) -> None:
+        self.looks[time_s] = grey
+        distance_s = abs(time_s - self.moment_s)
+        if reduced_bgr is not None and (self.still is None or distance_s < self.still[0]):
+            self.still = distance_s, reduced_bgr
 
     def _on_damage(self, _message: str) -> None:
         self.damage += 1
@@ -241,6 +262,13 @@ def check_swipe(
     check = _as_check(swipe, window, search, decision, coverage, samples)
     sample_faces = tuple(face for track in search.tracks for face in track.samples)
     return CheckedSwipe(check, sample_faces, _without_private(search))
+
+
+def look_ahead(swipe: Swipe, footage: Footage, references: References, settings: CheckSettings) -> None:
+    """Look at what there is of a swipe's window by now, so that ``settings.memory`` has it for the final check."""
+    if not _unknown_holder(references):
+        moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
+        Search(footage, window_of(swipe, settings), moment_s, references, settings).run()
 
 
 def _pending(swipe: Swipe, search: Search, surroundings: Surroundings) -> CheckedSwipe:

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,8 +18,10 @@ from edge_agent.agent.ambient_rounds import AmbientRounds
 from edge_agent.agent.bed_rounds import BedRounds
 from edge_agent.agent.box_state import AgentView
 from edge_agent.agent.dispatcher import Dispatcher
+from edge_agent.agent.first_looks import FirstLooks
 from edge_agent.agent.housekeeping import Housekeeping
 from edge_agent.agent.parts import Parts
+from edge_agent.agent.pins import unpin_others
 from edge_agent.agent.recorders import Recorders
 from edge_agent.agent.reports import Reports
 from edge_agent.agent.sources import sources_of
@@ -49,7 +52,10 @@ from renzheng.files import make_private
 log = logging.getLogger(__name__)
 
 DRAIN_S = 20.0
-"""How long what is being checked and sent may take when the agent is told to stop; real seconds."""
+"""How long what is being checked may take when the agent is told to stop; real seconds."""
+
+SEND_S = 12.0
+"""How long what waits may then still be sent; the uplink itself takes ten."""
 
 PROCESSES_END_WITHIN_S = 5.0
 
@@ -126,6 +132,7 @@ class Agent:
             on_event = lambda kind, detail: store.note_event(kind, None, detail, clock.now_s())  # noqa: E731
             uplink = Uplink(outbox, link, config.server, clock, on_event=on_event)
         checks = SwipeChecks(config, clock, store, dispatcher, rings, keeper, uplink)
+        checks.first_looks = FirstLooks(clock, store, dispatcher, keeper)
         parts = Parts(
             config=config,
             clock=clock,
@@ -186,6 +193,8 @@ class Agent:
         for source in parts.sources:
             taking.start(f"source {source.name}", partial(source.run, parts.checks))
         taking.start("swipe checks", parts.checks.run)
+        if parts.checks.first_looks is not None:
+            taking.start("first looks", parts.checks.first_looks.run)
         if self.beds is not None:
             taking.start("bed checks", self.beds.run)
         glances = AmbientRounds(self._config.camera, parts.clock, parts.store, parts.dispatcher)
@@ -196,8 +205,10 @@ class Agent:
         finally:
             view.stopping = True
             log.info("the agent stops", extra=facts(open=parts.checks.waiting))
-            for stage in (taking, working, sending):
-                await stage.end(DRAIN_S)
+            until = time.monotonic() + DRAIN_S
+            for stage in (taking, working):
+                await stage.end(max(1.0, until - time.monotonic()))
+            await sending.end(SEND_S)
             await parts.vision.stop(PROCESSES_END_WITHIN_S)
             await parts.recorders.stop(PROCESSES_END_WITHIN_S)
 
@@ -214,6 +225,8 @@ class Agent:
         resumed = parts.checks.resume()
         if self.beds is not None:
             self.beds.resume()
+        swipes, beds = parts.store.open_swipes(), parts.store.open_bed_checks()
+        unpin_others(parts.rings.values(), {s.setl_id for s in swipes} | {bed.check_id for bed in beds})
         log.info("the agent starts", extra=facts(resumed=resumed, leftovers=cleaned.checks, port=self.port))
 
 

@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from edge_agent.agent.dispatcher import Dispatcher, Urgency
+from edge_agent.agent.first_looks import FirstLooks
+from edge_agent.agent.pins import pin, unpin
 from edge_agent.agent.templates import Templates
 from edge_agent.agent_clock import LONGEST_NAP_S, AgentClock
 from edge_agent.box.metrics import BoxMetrics
@@ -40,7 +42,7 @@ SETTLED_S = 0.2
 AT_ONCE = 4
 """Swipes in hand at a time: one with the vision process, others fetching templates or waiting for the last pictures."""
 
-STORAGE_RETRY_S = 10.0
+RETRY_S = 10.0
 FAILURES_MAX = 2
 """After so many rounds in which the vision process died over a swipe, it is given up as not assessable."""
 
@@ -66,6 +68,7 @@ class SwipeChecks:
         self._templates = templates
         self._uplink = uplink
         self.metrics: BoxMetrics | None = None
+        self.first_looks: FirstLooks | None = None
         self._due: list[tuple[float, str]] = []
         self._arrived = asyncio.Event()
         self._in_hand: dict[str, asyncio.Task[None]] = {}
@@ -84,7 +87,7 @@ class SwipeChecks:
         """See :class:`~edge_agent.swipe_sources.intake.Intake`."""
         terminal = self._terminal(swipe)
         now_s = self._clock.now_s()
-        late = live and now_s - to_seconds(swipe.setl_time) > self._config.swipes.late_after_s
+        late = live and now_s - _moment_s(swipe, terminal) > self._config.swipes.late_after_s
         try:
             accepted = self._store.accept(swipe, source, now_s, clock_doubt=late)
         except StorageFull:
@@ -126,7 +129,7 @@ class SwipeChecks:
         return terminal
 
     def _window(self, swipe: Swipe, terminal: TerminalConfig) -> TimeWindow:
-        moment_s = to_seconds(swipe.setl_time) + terminal.clock_offset_s
+        moment_s = _moment_s(swipe, terminal)
         return TimeWindow(moment_s - terminal.before_s, moment_s + terminal.after_s)
 
     def _schedule(self, record: SwipeRecord, terminal: TerminalConfig) -> None:
@@ -134,7 +137,9 @@ class SwipeChecks:
         window = self._window(record.swipe, terminal)
         ahead_s = window.end_s - self._clock.now_s()
         if ahead_s <= self._config.swipes.ahead_s + terminal.after_s:
-            self._rings[terminal.camera].pin(record.setl_id, window)
+            pin(self._rings[terminal.camera], record.setl_id, window)
+            if self.first_looks is not None:
+                self.first_looks.plan(record.setl_id, ahead_s)
         else:
             ahead_s = 0.0  # its time cannot be right: there is nothing to wait for
         self._push(record.setl_id, max(0.0, ahead_s) + SETTLED_S)
@@ -202,7 +207,7 @@ class SwipeChecks:
         self._arrived.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("checking a swipe failed; it is tried again", extra=facts(swipe=swipe_id), exc_info=error)
-            self._push(swipe_id, STORAGE_RETRY_S)
+            self._push(swipe_id, RETRY_S)
 
     async def _nap(self, stop: asyncio.Event) -> None:
         """Until something arrives, falls due or stops; at most a second, and short while all hands are full."""
@@ -232,7 +237,7 @@ class SwipeChecks:
     def _finish(self, done: CheckDone, check: IdentityCheck, terminal: TerminalConfig, received_s: float) -> None:
         now_s = self._clock.now_s()
         self._store.finish_swipe(done, self._config.keep.leaves_for(check.verdict), now_s)
-        self._rings[terminal.camera].unpin(check.swipe_id)
+        unpin(self._rings[terminal.camera], check.swipe_id)
         self._failures.pop(check.swipe_id, None)
         self.storage_full = False
         late_s = round(now_s - to_seconds(check.window_end), 3)
@@ -248,11 +253,12 @@ class SwipeChecks:
                 waiter.set_result(None)
 
     def _again(self, swipe_id: str, failed: JobFailed) -> None:
-        """Try later: at once costs nothing but time, and the footage is pinned."""
+        """Try again: the footage is pinned. A vision process that is down has been waited for by the one who asked."""
         self.storage_full = failed.storage_full
-        self._failures[swipe_id] += not failed.storage_full  # a full disk is not the swipe's doing
+        self._failures[swipe_id] += failed.is_its_own
         log.warning("a swipe's check gave nothing; it is tried again", extra=facts(swipe=swipe_id, why=failed.why))
-        self._push(swipe_id, STORAGE_RETRY_S if failed.storage_full else 0.0)
+        at_once = not failed.storage_full and self._failures[swipe_id] <= FAILURES_MAX
+        self._push(swipe_id, 0.0 if at_once else RETRY_S)
 
     async def _bring_templates(self, record: SwipeRecord) -> None:
         if self._templates is not None:
@@ -269,3 +275,8 @@ class SwipeChecks:
             if recorded_until_s is not None and recorded_until_s >= window.end_s:
                 return
             await asyncio.sleep(FOOTAGE_POLL_S)
+
+
+def _moment_s(swipe: Swipe, terminal: TerminalConfig) -> float:
+    """When a swipe happened, on the box's clock, seconds since 1970 (UTC)."""
+    return to_seconds(swipe.setl_time) + terminal.clock_offset_s

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, stopped_check, window_of
+from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, look_ahead, stopped_check, window_of
+from edge_agent.edge_config import TerminalConfig
 from edge_agent.kept_files import ONE_CHECKS_ERRORS, CheckT, told
 from edge_agent.live.check_files import Pictures
-from edge_agent.live.jobs import CheckDone, SwipeJob
+from edge_agent.live.jobs import AheadJob, CheckDone, LookedAhead, SwipeJob
 from edge_agent.live.vision_box import CameraPlace, VisionBox
 from renzheng.clock import to_seconds
-from renzheng.contracts import Reason, Verdict
+from renzheng.contracts import Reason, Swipe, Verdict
 from renzheng.errors import BadInput, StorageFull
 from renzheng.files import storage_errors
 from vision.evidence import tracks_shown
@@ -29,9 +30,7 @@ class CounterChecks:
         An error of the swipe's own makes it *not assessable*. Raises :class:`StorageFull`, and :class:`BadInput` for a
         terminal that is not configured.
         """
-        terminal = self._box.config.terminal_named(job.swipe.terminal_id)
-        if terminal is None:
-            raise BadInput("terminal_id: is not configured on this box")
+        terminal = self._terminal(job.swipe)
         place, settings = self._box.place(terminal.camera), self._box.settings_at(terminal)
         if job.give_up:
             check = stopped_check(job.swipe, place.ring, settings)
@@ -46,6 +45,20 @@ class CounterChecks:
         except ONE_CHECKS_ERRORS as error:
             why = f"not assessable, because an error stopped its check: {told(error)}"
             return self._stopped(job, place, settings, Reason.UNREADABLE, why)
+
+    def look_ahead(self, job: AheadJob) -> LookedAhead:
+        """Look at a window while it runs. Raises :class:`BadInput` for a terminal that is not configured."""
+        swipe = job.swipe
+        terminal = self._terminal(swipe)
+        references = self._box.references.references_for(swipe.psn_no, swipe.setl_time)
+        look_ahead(swipe, self._box.place(terminal.camera).ring, references, self._box.settings_at(terminal))
+        return LookedAhead(job.job_id)
+
+    def _terminal(self, swipe: Swipe) -> TerminalConfig:
+        terminal = self._box.config.terminal_named(swipe.terminal_id)
+        if terminal is None:
+            raise BadInput("terminal_id: is not configured on this box")
+        return terminal
 
     def _is_ahead(self, job: SwipeJob, settings: CheckSettings) -> bool:
         """Whether the swipe is further in the future than any terminal's clock may be."""
@@ -63,6 +76,7 @@ class CounterChecks:
         check = naming_unfit_camera(checked.check)
         if not job.final:
             return CheckDone(job.job_id, check)
+        place.memory.forget(window_of(swipe, settings))
         return self._box.keeper.keep(
             job.job_id,
             check,

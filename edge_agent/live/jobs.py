@@ -25,6 +25,14 @@ class SwipeJob:
 
 
 @dataclass(frozen=True)
+class AheadJob:
+    """Look at what there is of a swipe's window by now: the final check will have the less to look at."""
+
+    job_id: str
+    swipe: Swipe
+
+
+@dataclass(frozen=True)
 class BedJob:
     """Check a bed in a window that begins at ``asked_s``, seconds since 1970 (UTC)."""
 
@@ -44,7 +52,7 @@ class GlanceJob:
     camera_id: str
 
 
-Job = SwipeJob | BedJob | GlanceJob
+Job = SwipeJob | AheadJob | BedJob | GlanceJob
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,13 @@ class CheckDone:
     check: IdentityCheck | BedCheck
     files: tuple[EvidenceFile, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LookedAhead:
+    """The answer to an :class:`AheadJob`; what was seen stays in the vision process."""
+
+    job_id: str
 
 
 @dataclass(frozen=True)
@@ -95,4 +110,4 @@ class JobFailed:
         return not (self.storage_full or self.vision_down)
 
 
-Answer = CheckDone | GlanceDone | JobFailed
+Answer = CheckDone | LookedAhead | GlanceDone | JobFailed

@@ -23,6 +23,7 @@ SLOTS_KEPT = GLANCES + 8
 ENOUGH_GLANCES = GLANCES // 2
 """With fewer, because recording began a short while ago, what there is of it is looked at more closely."""
 
+YOUNG_EVERY_S = 15.0
 JPEG_QUALITY = 90
 
 
@@ -61,6 +62,7 @@ class LiveSurroundings(Surroundings):
         self._ring = footage
         self._last: tuple[tuple[TimeWindow, float | None], list[KeptGlance]] | None = None
         self._kept: OrderedDict[int, KeptGlance] = OrderedDict()
+        self._young: tuple[float, list[KeptGlance]] | None = None
 
     def note(self, frame: Frame) -> None:
         """Take a frame that was decoded anyway, where its slot has none yet."""
@@ -83,8 +85,14 @@ class LiveSurroundings(Surroundings):
         found = [glance for slot in slots if (glance := self._at(slot)) is not None]
         found = _outside(found, window)
         if len(found) < ENOUGH_GLANCES:
-            found = _outside([KeptGlance.of(frame) for frame in self._ring.glances(span, GLANCES)], window)
+            found = _outside(self._closely(span, last_s), window)
         return sorted(found, key=lambda glance: glance.time_s)
+
+    def _closely(self, span: TimeWindow, last_s: float) -> list[KeptGlance]:
+        """Glances spread over the little there is, taken again when there is a good deal more."""
+        if self._young is None or not 0 <= last_s - self._young[0] < YOUNG_EVERY_S:
+            self._young = last_s, [KeptGlance.of(frame) for frame in self._ring.glances(span, GLANCES)]
+        return self._young[1]
 
     def _at(self, slot: int) -> KeptGlance | None:
         if slot not in self._kept:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from calibration.sets import load_set
 from calibration.zones import read_zones
@@ -12,6 +12,7 @@ from edge_agent.edge_config import BoxFolders, CameraConfig, EdgeConfig, Termina
 from edge_agent.live.check_files import BoxKeys, EvidenceKeeper
 from edge_agent.live.folder_references import LiveFolderReferences
 from edge_agent.live.surroundings import LiveSurroundings
+from edge_agent.looks import LookMemory
 from edge_agent.outbox.evidence import EvidenceBudget
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.private_zones import PrivateZones
@@ -37,6 +38,7 @@ class CameraPlace:
     zones: Zones
     private: PrivateZones
     surroundings: LiveSurroundings
+    memory: LookMemory = field(default_factory=LookMemory)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class VisionBox:
             after_s=terminal.after_s,
             clock_offset_s=terminal.clock_offset_s,
             camera_id=terminal.camera,
+            memory=self.place(terminal.camera).memory,
         )
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ It lives no longer than the agent: a thread waits for the end of a pipe that onl
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -23,7 +24,7 @@ from edge_agent.kept_files import told
 from edge_agent.live.ambient import Ambient
 from edge_agent.live.bed_checks import BedChecks, ward_of
 from edge_agent.live.counter_checks import CounterChecks
-from edge_agent.live.jobs import Answer, BedJob, GlanceJob, Job, JobFailed, SwipeJob
+from edge_agent.live.jobs import AheadJob, Answer, BedJob, GlanceJob, Job, JobFailed, SwipeJob
 from edge_agent.live.vision_box import VisionBox, open_box
 from edge_agent.logs import facts, start_logging
 from renzheng.errors import BadInput, RenzhengError, StorageFull
@@ -67,6 +68,8 @@ class Worker:
         match job:
             case SwipeJob():
                 return self._counter.check(job)
+            case AheadJob():
+                return self._counter.look_ahead(job)
             case GlanceJob():
                 return self._ambient.glance(job)
             case BedJob() if self._beds is not None:
@@ -97,6 +100,22 @@ def run_worker(jobs: Connection, lifeline: Connection, config: EdgeConfig, clock
 def _serve(jobs: Connection, worker: Worker) -> None:
     while (job := jobs.recv()) is not None:
         jobs.send(worker.answer(job))
+        if not isinstance(job, GlanceJob):
+            give_memory_back()
+
+
+def give_memory_back() -> None:
+    """Have the C library give freed memory back to the system.
+
+    A check frees hundreds of pictures of all sizes; without this the heap grows by fragments, 140 KB a check measured.
+    Where the C library is another than glibc there is nothing to call.
+    """
+    trim = getattr(_LIBC, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+_LIBC = ctypes.CDLL(None)
 
 
 def _die_with_agent(lifeline: Connection) -> None:

@@ -1,0 +1,63 @@
+"""Looking at a swipe's window while it still runs: the final check then has only the last seconds left to look at.
+
+What is seen is remembered by the vision process; a first look that does not happen costs time later and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+
+from edge_agent.agent.dispatcher import Dispatcher, Urgency
+from edge_agent.agent.tasks import pause
+from edge_agent.agent.templates import Templates
+from edge_agent.agent_clock import LONGEST_NAP_S, AgentClock
+from edge_agent.live.jobs import AheadJob
+from edge_agent.outbox.store import Store
+
+LAST_LOOK_S = 1.2
+"""So long before the end of the window it is looked at once more."""
+
+WAITING_MAX = 8
+"""With more jobs than this waiting for the vision process, first looks would only take turns away from final checks."""
+
+
+class FirstLooks:
+    """Asks for a look when a swipe arrives and for another shortly before its window ends."""
+
+    def __init__(self, clock: AgentClock, store: Store, dispatcher: Dispatcher, templates: Templates | None) -> None:
+        self._clock = clock
+        self._store = store
+        self._dispatcher = dispatcher
+        self._templates = templates
+        self._due: list[tuple[float, str]] = []
+        self._arrived = asyncio.Event()
+
+    def plan(self, swipe_id: str, left_s: float) -> None:
+        """Look now and again while ``left_s`` seconds of the swipe's window are left."""
+        now_s = self._clock.steady_s()
+        for in_s in (0.0, left_s - LAST_LOOK_S):
+            if 0.0 <= in_s < left_s:
+                heapq.heappush(self._due, (now_s + in_s, swipe_id))
+        self._arrived.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until stopped; one at a time."""
+        while not stop.is_set():
+            self._arrived.clear()
+            while self._due and self._due[0][0] <= self._clock.steady_s() and not stop.is_set():
+                await self._look(heapq.heappop(self._due)[1])
+            left_s = self._due[0][0] - self._clock.steady_s() if self._due else LONGEST_NAP_S
+            waits = [asyncio.ensure_future(pause(stop, max(0.0, self._clock.real_s(left_s))))]
+            waits.append(asyncio.ensure_future(self._arrived.wait()))
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+
+    async def _look(self, swipe_id: str) -> None:
+        record = self._store.find(swipe_id)
+        if record is None or record.state == "done" or self._dispatcher.waiting > WAITING_MAX:
+            return
+        if self._templates is not None:
+            await self._templates.ensure(record.swipe.psn_no, record.swipe.setl_time)
+        await self._dispatcher.ask(AheadJob(f"ahead-{swipe_id}", record.swipe), Urgency.AHEAD, record.received_s)

@@ -66,7 +66,7 @@ class ReplayClock:
     legs: tuple[Leg, ...]
     speed: float
     began_monotonic_s: float
-    _ends_s: tuple[float, ...] = field(init=False)
+    _ends_s: tuple[float, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.legs or self.speed <= 0:

@@ -283,8 +283,13 @@ def read_config(path: Path) -> EdgeConfig:
     except SettingsError as error:
         raise BadInput(f"environment RENZHENG_EDGE_*: {error}") from error
     except ValidationError as error:
-        wrong = "\n".join(f"  {'.'.join(map(str, e['loc'])) or 'whole'}: {e['msg']}" for e in error.errors())
+        wrong = "\n".join(f"  {_place(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors())
         raise BadInput(f"{path} (or environment RENZHENG_EDGE_*):\n{wrong}") from error
+
+
+def _place(parts: tuple[int | str, ...]) -> str:
+    """Where in the file; nothing where the message itself says it."""
+    return ".".join(map(str, parts)) + ": " if parts else ""
 
 
 @contextmanager

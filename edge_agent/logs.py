@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from typing import Any
 
@@ -36,8 +37,13 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def start_logging(process: str, level: int = logging.INFO) -> None:
-    """Send everything this process logs to standard error as JSON lines."""
+LEVEL_VARIABLE = "RENZHENG_LOG_LEVEL"
+"""Environment variable that every process of an agent inherits: DEBUG, INFO (the default), WARNING or ERROR."""
+
+
+def start_logging(process: str) -> None:
+    """Send what this process logs to standard error as JSON lines."""
+    level = logging.getLevelNamesMapping().get(os.environ.get(LEVEL_VARIABLE, "").upper(), logging.INFO)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process))
     logging.basicConfig(level=level, handlers=[handler], force=True)

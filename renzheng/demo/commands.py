@@ -1,4 +1,4 @@
-"""``renzheng demo``: the invented town, audited, with the truth beside the verdicts."""
+"""``renzheng demo``: the invented town, audited and replayed through live boxes, the truth beside the verdicts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
+    from edge_agent.agent.replay import ReplayResult
     from edge_agent.audit import AuditResult
-    from renzheng.contracts import IdentityCheck
+    from renzheng.contracts import BedCheck, IdentityCheck
+    from renzheng.demo.boxes import DemoBox
     from renzheng.demo.footage import TownFiles
 
 
@@ -27,7 +29,7 @@ def demo(
     open_report: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = True,
     render_only: Annotated[bool, typer.Option("--render-only", help="render the footage and print its folder")] = False,
 ) -> None:
-    """Render a small invented town (once), audit its footage, and show the verdicts beside the truth."""
+    """Render a small invented town (once), audit it, replay it through live boxes, and show the truth beside."""
     from renzheng.settings import settings
 
     files = _town(settings().cache_dir)
@@ -36,6 +38,7 @@ def demo(
         return
     result = _audit(files, out)
     wrong = show_comparison(result.checks)
+    wrong += _replay(files, out.with_name(f"{out.name}-boxes"))
     print(f"报告 report: {result.report.resolve()}")
     if open_report and _has_display():
         webbrowser.open(result.report.resolve().as_uri())
@@ -70,6 +73,24 @@ def _audit(files: TownFiles, out: Path) -> AuditResult:
     with _progress() as progress:
         task = progress.add_task("核验 audit", total=None)
         return run_audit(options, lambda done, total: progress.update(task, completed=done, total=total))
+
+
+def _replay(files: TownFiles, folder: Path) -> int:
+    """Play the same day through the boxes as if it were happening; how many verdicts differ from the truth."""
+    from edge_agent.logs import LEVEL_VARIABLE, start_logging
+    from renzheng.demo.boxes import counter_box, ward_box
+
+    os.environ.setdefault(LEVEL_VARIABLE, "ERROR")
+    start_logging("main")
+    counter = _play("柜台回放 counter", counter_box(files, folder / "counter"))
+    ward = _play("病区回放 ward", ward_box(files, folder / "ward"))
+    return show_agreement(counter.checks) + show_beds(ward.bed_checks)
+
+
+def _play(label: str, box: DemoBox) -> ReplayResult:
+    with _progress() as progress:
+        task = progress.add_task(label, total=None)
+        return box.replay(lambda done, total: progress.update(task, completed=done, total=total or None))
 
 
 def _progress() -> Progress:
@@ -112,6 +133,43 @@ def show_comparison(checks: Sequence[IdentityCheck]) -> int:
     Console(width=None if sys.stdout.isatty() else 130).print(table)
     print(f"一致 agree: {agree} / {len(truth())}")
     return len(truth()) - agree
+
+
+def show_agreement(checks: Sequence[IdentityCheck]) -> int:
+    """Say how far the live box agrees with the truth; how many swipes differ."""
+    from renzheng.demo.town import truth
+
+    verdicts = {check.swipe_id: check.verdict for check in checks}
+    wrong = [row.setl_id for row in truth() if verdicts.get(row.setl_id) is not row.verdict]
+    print(f"柜台终端 box at the counter: 一致 agree: {len(truth()) - len(wrong)} / {len(truth())}")
+    for setl_id in wrong:
+        print(f"  {setl_id}: {verdicts.get(setl_id)}")
+    return len(wrong)
+
+
+def show_beds(checks: Sequence[BedCheck]) -> int:
+    """Print the ward's table of truth against verdict; return how many beds differ, a missing check included."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from renzheng.contracts import BED_VERDICT_WORDS
+    from renzheng.demo.ward import BEDS
+
+    verdicts = {check.bed_id: check.verdict for check in checks}
+    table = Table(title="演示病区：真相与结论 the ward, truth against verdict", title_justify="left")
+    for header in ("床位 bed", "实际情况 what happened", "应为 truth", "结论 verdict", ""):
+        table.add_column(header)
+    agree = 0
+    for bed in BEDS:
+        found = verdicts.get(bed.bed_id)
+        agree += found is bed.verdict
+        words = [f"{w.zh} {w.en}" for w in (BED_VERDICT_WORDS[v] for v in (bed.verdict, found) if v)]
+        what = f"{bed.what.zh}\n[dim]{bed.what.en}[/dim]"
+        mark = "[green]✓[/green]" if found is bed.verdict else "[bold red]✗[/bold red]"
+        table.add_row(bed.bed_id, what, *words, *[""] * (2 - len(words)), mark)
+    Console(width=None if sys.stdout.isatty() else 130).print(table)
+    print(f"一致 agree: {agree} / {len(BEDS)}")
+    return len(BEDS) - agree
 
 
 def _has_display() -> bool:

@@ -326,10 +326,6 @@ class BoxFolders:
         self.template_cache = data_dir / "templates.sqlite"
         self.lock = data_dir / "agent.lock"
 
-    def snapshot(self, camera_id: str) -> Path:
-        """The newest picture of a camera, reduced, private zones black; for the box's own page."""
-        return self.data_dir / "snapshots" / f"{camera_id}.jpg"
-
     def ring(self, camera_id: str) -> Path:
         """The ring of one camera: its segments and ``index.sqlite``."""
         return self.data_dir / "ring" / camera_id

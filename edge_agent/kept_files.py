@@ -86,11 +86,16 @@ class KeptFiles:
 
 def write_jpeg(path: Path, image_bgr: BgrImage) -> None:
     """Write a picture whole or not at all; whoever needs it to outlive a power cut syncs it."""
+    make_private(path.parent)
+    write_atomic(path, jpeg_of(image_bgr), durable=False)
+
+
+def jpeg_of(image_bgr: BgrImage) -> bytes:
+    """A picture as JPEG."""
     done, data = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
-        raise ValueError(f"{path}: the picture could not be encoded")
-    make_private(path.parent)
-    write_atomic(path, data.tobytes(), durable=False)
+        raise ValueError("a picture could not be encoded")
+    return data.tobytes()
 
 
 def told(error: Exception) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import renzheng
+from edge_agent.agent.dispatcher import Urgency
 from edge_agent.agent.parts import Parts
 from edge_agent.box.view import (
     BoxState,
@@ -20,6 +20,7 @@ from edge_agent.box.view import (
 )
 from edge_agent.edge_config import GIB, CameraConfig
 from edge_agent.footage import TimeWindow
+from edge_agent.live.jobs import SnapshotDone, SnapshotJob
 from edge_agent.outbox.store import CheckSummary
 from edge_agent.ring.index import IndexUnusable
 from edge_agent.ring.segment import CameraStatus
@@ -30,10 +31,7 @@ from renzheng.contracts import BedVerdict, CameraFitness, CameraState, Verdict
 RECENT = 20
 EVENTS = 20
 DAY_S = 86_400.0
-STALE_STATUS_S = 10.0
-"""A recorder writes its state about once a second; an older one is of a recorder that is gone."""
-
-CLOCK_STEP_SHOWN_S = 6 * 3600.0
+SNAPSHOT_LIMIT_S = 10.0
 STATE_KEPT_S = 0.5
 """Pages and scrapes that come closer together share one state."""
 
@@ -62,10 +60,15 @@ class AgentView:
         return self._kept[1]
 
     async def snapshot(self, camera_id: str) -> bytes | None:
-        """What the last glance at the camera left."""
+        """The newest keyframe, shown by the vision process and kept nowhere."""
         if camera_id not in self._parts.rings:
             return None
-        return await asyncio.to_thread(_bytes_of, self._parts.folders.snapshot(camera_id))
+        job = SnapshotJob(f"snapshot-{camera_id}", camera_id)
+        try:
+            answer = await asyncio.wait_for(self._parts.dispatcher.ask(job, Urgency.OPINION), SNAPSHOT_LIMIT_S)
+        except TimeoutError:
+            return None
+        return answer.jpeg if isinstance(answer, SnapshotDone) else None
 
     def _gathered(self) -> BoxState:
         parts = self._parts
@@ -80,7 +83,7 @@ class AgentView:
             device_id=parts.identity.device_id,
             fixmedins_code=parts.config.fixmedins_code,
             cameras=cameras,
-            problems=tuple(self._problems(cameras, now_s)),
+            problems=tuple(self._problems(cameras)),
             recent=self._recent(),
             checks_today=_verdicts(parts.store.counts_by_verdict(to_seconds(midnight))),
             server=ServerState.NONE if parts.uplink is None else _LINK[parts.uplink.status().state],
@@ -148,7 +151,7 @@ class AgentView:
             last_acknowledged_s=self._parts.uplink.status().last_success_s if self._parts.uplink else None,
         )
 
-    def _problems(self, cameras: tuple[CameraView, ...], now_s: float) -> Iterator[CurrentProblem]:
+    def _problems(self, cameras: tuple[CameraView, ...]) -> Iterator[CurrentProblem]:
         parts = self._parts
         if self.stopping:
             yield CurrentProblem(Problem.STOPPING)
@@ -158,7 +161,8 @@ class AgentView:
         if parts.checks.storage_full:
             yield CurrentProblem(Problem.STORAGE_FULL)
         for camera in cameras:
-            yield from _camera_problems(camera, now_s, parts.recorders.is_alive(camera.camera_id))
+            if parts.recorders.was_started(camera.camera_id):
+                yield from _camera_problems(camera, parts.recorders.is_alive(camera.camera_id))
         if parts.evidence.alarm:
             yield CurrentProblem(Problem.EVIDENCE_LOW, detail=parts.evidence.alarm)
         if parts.uplink is not None:
@@ -169,7 +173,7 @@ class AgentView:
                 yield CurrentProblem(Problem.DEVICE_REVOKED, detail=status.why, since_s=status.since_s)
 
 
-def _camera_problems(camera: CameraView, now_s: float, recorder_alive: bool) -> Iterator[CurrentProblem]:
+def _camera_problems(camera: CameraView, recorder_alive: bool) -> Iterator[CurrentProblem]:
     where = camera.camera_id
     if not recorder_alive:
         yield CurrentProblem(Problem.RECORDER_RESTARTING, where)
@@ -200,10 +204,3 @@ def _verdicts(counts: dict[str, int]) -> dict[Verdict | BedVerdict, int]:
         BedVerdict(name.removeprefix("bed_")) if name.startswith("bed_") else Verdict(name): count
         for name, count in counts.items()
     }
-
-
-def _bytes_of(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None

@@ -49,11 +49,11 @@ class Housekeeping:
             problem = standing[key]
             store.note_event(problem.kind.value, problem.where, problem.detail, state.now_s)
             log.warning(
-                "a problem began", extra=facts(problem=problem.kind.value, at=problem.where, why=problem.detail)
+                "a problem began", extra=facts(problem=problem.kind.value, of=problem.where, why=problem.detail)
             )
         for kind, where in self._standing - standing.keys():
             store.note_event(f"{kind.value}_over", where, "", state.now_s)
-            log.info("a problem is over", extra=facts(problem=kind.value, at=where))
+            log.info("a problem is over", extra=facts(problem=kind.value, of=where))
         self._standing = set(standing)
         for camera in state.cameras:
             before = self._steps.get(camera.camera_id, camera.clock_steps)

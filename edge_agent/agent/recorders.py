@@ -55,6 +55,10 @@ class Recorders:
         """Whether the camera's recorder runs."""
         return self._watched[camera_id].handle.is_alive()
 
+    def was_started(self, camera_id: str) -> bool:
+        """Whether the camera's recorder ever ran."""
+        return self._watched[camera_id].started_at > 0
+
     async def run(self, stop: asyncio.Event) -> None:
         """Start them and keep them going until stopped."""
         for watched in self._watched.values():

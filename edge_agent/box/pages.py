@@ -9,8 +9,8 @@ from typing import Any, Literal
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from edge_agent.box.view import BoxState, CameraView, CheckView
-from edge_agent.box.words import CAMERA_STATE_WORDS, PROBLEM_WORDS, SERVER_STATE_WORDS, WORDS
+from edge_agent.box.view import BoxState, CameraView, CheckView, Problem
+from edge_agent.box.words import CAMERA_STATE_WORDS, COUNT_WORDS, EVENT_WORDS, PROBLEM_WORDS, SERVER_STATE_WORDS, WORDS
 from renzheng.clock import SHANGHAI, as_utc, from_seconds, local_text
 from renzheng.contracts import (
     BED_VERDICT_WORDS,
@@ -31,6 +31,7 @@ CONTENT_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_PROBLEMS = frozenset(Problem)
 _STEPS = (
     (120.0, 1.0, "age_s"),
     (7200.0, 60.0, "age_min"),
@@ -109,8 +110,17 @@ def _in_language(language: Language, state: BoxState) -> dict[str, Callable[...,
         _, unit_s, key = next(step for step in _STEPS if seconds < step[0])
         return t(key, n=max(0, int(seconds // unit_s)))
 
+    def event_said(kind: str) -> str:
+        over = kind.endswith("_over")
+        code = kind.removesuffix("_over")
+        words = PROBLEM_WORDS[Problem(code)] if code in _PROBLEMS else EVENT_WORDS.get(code)
+        what = said(words) if words else code
+        return t("event_over", what=what) if over else what
+
     return {
         "t": t,
+        "event_said": event_said,
+        "count_said": lambda name: said(COUNT_WORDS[name]) if name in COUNT_WORDS else name,
         "age": age,
         "size": _size,
         "bar": _bar,

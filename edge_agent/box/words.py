@@ -24,6 +24,30 @@ PROBLEM_WORDS: dict[Problem, Words] = {
     Problem.SOURCE_FAILED: Words("刷卡来源出错", "a source of swipes has failed"),
 }
 
+EVENT_WORDS: dict[str, Words] = {
+    "evidence_space_low": Words("证据空间不足", "little room is left for evidence"),
+    "evidence_space_full": Words("证据空间已满", "the room for evidence is used up"),
+    "evidence_space_enough": Words("证据空间恢复充足", "there is room for evidence again"),
+    "bed_check_missed": Words("错过一次查床", "a bed check was missed"),
+    "store_damaged": Words("数据库损坏，已移开并新建", "the store was damaged; a new one was begun"),
+    "template_cache_damaged": Words("模板缓存损坏，已重建", "the template cache was damaged; a new one was begun"),
+    "clip_lost": Words("一段录像片段丢失或被改动", "a clip is gone or was changed"),
+    "delivery_refused": Words("中心拒收一条记录", "the server refused a delivery"),
+    "delivery_not_taken": Words("中心一直不收一条记录", "the server keeps failing over a delivery"),
+}
+"""Events that are not the beginning or the end of a :class:`Problem`."""
+
+COUNT_WORDS: dict[str, Words] = {
+    "glance": Words("客流观察", "glances"),
+    "event": Words("事件", "events"),
+    "clip_dropped_budget": Words("未留录像（空间不足）", "clips for want of room"),
+    "bed_check_missed": Words("错过的查床", "bed checks"),
+    "swipe_conflict": Words("同号异容的刷卡", "other swipes under a known id"),
+    "vision": Words("图像分析", "vision"),
+    "swipes": Words("待核验刷卡", "swipes"),
+}
+"""Names of counters; those of processes and sources stay as they are."""
+
 CAMERA_STATE_WORDS: dict[CameraState, Words] = {
     CameraState.CONNECTING: Words("连接中", "connecting"),
     CameraState.LIVE: Words("正常", "live"),
@@ -57,6 +81,7 @@ WORDS: dict[str, Words] = {
     ),
     "not_ready": Words("暂时不能核验", "Not checking"),
     "not_ready_more": Words("在下列问题排除之前不会核验刷卡。", "No swipe is checked until this is put right."),
+    "event_over": Words("已解除：{what}", "over: {what}"),
     "problem_since": Words("自 {time} 起", "since {time}"),
     # figures
     "today": Words("今日", "Today"),
@@ -134,10 +159,14 @@ def missing() -> list[str]:
     tables = {
         "PROBLEM_WORDS": {kind.value: words for kind, words in PROBLEM_WORDS.items()},
         "CAMERA_STATE_WORDS": {kind.value: words for kind, words in CAMERA_STATE_WORDS.items()},
+        "EVENT_WORDS": EVENT_WORDS,
+        "COUNT_WORDS": COUNT_WORDS,
         "SERVER_STATE_WORDS": {kind.value: words for kind, words in SERVER_STATE_WORDS.items()},
     }
     found = list(untranslated({"box WORDS": WORDS, **tables}))
-    for (name, table), kinds in zip(tables.items(), (Problem, CameraState, ServerState), strict=True):
+    kinds_of = {"PROBLEM_WORDS": Problem, "CAMERA_STATE_WORDS": CameraState, "SERVER_STATE_WORDS": ServerState}
+    for name, kinds in kinds_of.items():
+        table = tables[name]
         found += [f"{name}: no words for {kind.value!r}" for kind in kinds if kind.value not in table]
     here = Path(__file__).parent
     files = [*here.glob("*.html"), here / "pages.py"]

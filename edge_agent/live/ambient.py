@@ -11,8 +11,9 @@ from statistics import median
 
 import numpy as np
 
+from edge_agent.kept_files import jpeg_of
 from edge_agent.live.counter_checks import WITHOUT_TRUE_PICTURE
-from edge_agent.live.jobs import GlanceDone, GlanceJob
+from edge_agent.live.jobs import GlanceDone, GlanceJob, SnapshotDone, SnapshotJob
 from edge_agent.live.vision_box import VisionBox
 from renzheng.clock import from_seconds
 from renzheng.contracts import CameraFitness, Reason
@@ -91,6 +92,14 @@ class Ambient:
         present, arrived = self._count(faces, watch, frame.time_s)
         fitness = self._fitness(watch, frame, faces)
         return GlanceDone(job.job_id, job.camera_id, frame.time_s, arrived, present, fitness)
+
+    def snapshot(self, job: SnapshotJob) -> SnapshotDone:
+        """The newest keyframe for a person to see. Raises :class:`BadInput` when nothing is recorded."""
+        place = self._box.place(job.camera_id)
+        frame = place.ring.newest_frame()
+        if frame is None:
+            raise BadInput(f"{job.camera_id}: nothing is recorded")
+        return SnapshotDone(job.job_id, jpeg_of(place.private.blackened(frame.reduced_bgr)))
 
     def _count(self, faces: list[Face], watch: _Watch, time_s: float) -> tuple[int, int]:
         """Customers there now, and how many of them are new. One whose face cannot be compared is not new: visits

@@ -52,7 +52,15 @@ class GlanceJob:
     camera_id: str
 
 
-Job = SwipeJob | AheadJob | BedJob | GlanceJob
+@dataclass(frozen=True)
+class SnapshotJob:
+    """Show the newest keyframe of a camera."""
+
+    job_id: str
+    camera_id: str
+
+
+Job = SwipeJob | AheadJob | BedJob | GlanceJob | SnapshotJob
 
 
 @dataclass(frozen=True)
@@ -110,4 +118,12 @@ class JobFailed:
         return not (self.storage_full or self.vision_down)
 
 
-Answer = CheckDone | LookedAhead | GlanceDone | JobFailed
+@dataclass(frozen=True)
+class SnapshotDone:
+    """A reduced picture as JPEG with private zones black; it is nowhere on the disk."""
+
+    job_id: str
+    jpeg: bytes
+
+
+Answer = CheckDone | LookedAhead | GlanceDone | SnapshotDone | JobFailed

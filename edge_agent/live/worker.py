@@ -24,7 +24,7 @@ from edge_agent.kept_files import told
 from edge_agent.live.ambient import Ambient
 from edge_agent.live.bed_checks import BedChecks, ward_of
 from edge_agent.live.counter_checks import CounterChecks
-from edge_agent.live.jobs import AheadJob, Answer, BedJob, GlanceJob, Job, JobFailed, SwipeJob
+from edge_agent.live.jobs import AheadJob, Answer, BedJob, GlanceJob, Job, JobFailed, SnapshotJob, SwipeJob
 from edge_agent.live.vision_box import VisionBox, open_box
 from edge_agent.logs import facts, start_logging
 from renzheng.errors import BadInput, RenzhengError, StorageFull
@@ -70,6 +70,8 @@ class Worker:
                 return self._counter.check(job)
             case AheadJob():
                 return self._counter.look_ahead(job)
+            case SnapshotJob():
+                return self._ambient.snapshot(job)
             case GlanceJob():
                 return self._ambient.glance(job)
             case BedJob() if self._beds is not None:

@@ -10,13 +10,14 @@ from calibration.sets import load_set
 from calibration.zones import read_zones
 from edge_agent.audit_files import enrolled_portrait, kept_files, remove_files_of
 from edge_agent.audit_journal import Finished
-from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, stopped_check
+from edge_agent.counter import CheckedSwipe, check_swipe, stopped_check
 from edge_agent.kept_files import ONE_CHECKS_ERRORS, KeptFiles, told, write_jpeg
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.private_zones import PrivateZones
 from edge_agent.recorded import RecordedTimeline
 from edge_agent.recording_probe import RecordedFile
 from edge_agent.references import FolderReferences
+from edge_agent.search import CheckSettings
 from edge_agent.surroundings import Surroundings
 from edge_agent.tables import AgentTable
 from renzheng.contracts import FLAGGED, IdentityCheck, Swipe, Verdict

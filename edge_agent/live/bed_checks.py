@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge_agent.counter import CheckSettings
 from edge_agent.edge_config import EdgeConfig
 from edge_agent.kept_files import ONE_CHECKS_ERRORS, told
 from edge_agent.live.check_files import Pictures
 from edge_agent.live.counter_checks import naming_unfit_camera
 from edge_agent.live.jobs import BedJob, CheckDone
 from edge_agent.live.vision_box import CameraPlace, VisionBox
+from edge_agent.search import CheckSettings
 from edge_agent.ward.admissions import CurrentAdmissions, Patient
 from edge_agent.ward.bed_check import BedAsked, UprightFaces, check_bed, stopped_bed_check
 from edge_agent.ward.empty_pictures import EmptyPictures

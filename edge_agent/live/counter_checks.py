@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, look_ahead, stopped_check, window_of
+from edge_agent.counter import CheckedSwipe, check_swipe, look_ahead, stopped_check, window_of
 from edge_agent.edge_config import TerminalConfig
 from edge_agent.kept_files import ONE_CHECKS_ERRORS, CheckT, told
 from edge_agent.live.check_files import Pictures
 from edge_agent.live.jobs import AheadJob, CheckDone, LookedAhead, SwipeJob
 from edge_agent.live.vision_box import CameraPlace, VisionBox
+from edge_agent.search import CheckSettings
 from renzheng.clock import to_seconds
 from renzheng.contracts import Reason, Swipe, Verdict
 from renzheng.errors import BadInput, StorageFull

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from calibration.sets import load_set
 from calibration.zones import read_zones
 from edge_agent.agent_clock import AgentClock
-from edge_agent.counter import CheckSettings
 from edge_agent.edge_config import BoxFolders, CameraConfig, EdgeConfig, TerminalConfig
 from edge_agent.live.check_files import BoxKeys, EvidenceKeeper
 from edge_agent.live.folder_references import LiveFolderReferences
@@ -18,6 +17,7 @@ from edge_agent.people_folder import PeopleFolder
 from edge_agent.private_zones import PrivateZones
 from edge_agent.references import FolderReferences
 from edge_agent.ring.segment_ring import SegmentRing
+from edge_agent.search import CheckSettings
 from edge_agent.uplink.device import load_identity, storage_sealer
 from edge_agent.uplink.references import CachedReferences
 from edge_agent.uplink.template_cache import EncryptedTemplateCache

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 
 import renzheng
-from edge_agent.counter import CheckSettings, Search
 from edge_agent.footage import Footage, TimeWindow
 from edge_agent.pending_samples import Stage, pending_samples
 from edge_agent.private_zones import PrivateZones
+from edge_agent.search import CheckSettings, Search
 from edge_agent.surroundings import Surroundings
 from edge_agent.ward.admissions import Patient
 from edge_agent.ward.bed_view import BedView

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from calibration.sets import load_set
-from edge_agent.counter import CheckSettings
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.private_zones import PrivateZones
 from edge_agent.recorded import RecordedTimeline, open_recording
 from edge_agent.references import FolderReferences
+from edge_agent.search import CheckSettings
 from edge_agent.surroundings import Surroundings
 from edge_agent.ward.admissions import read_admissions
 from edge_agent.ward.bed_check import BedAsked, check_bed

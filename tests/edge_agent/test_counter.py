@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe, outward
+from edge_agent.counter import CheckedSwipe, check_swipe
 from edge_agent.footage import Footage, Stretch, TimeWindow
 from edge_agent.recorded import RecordedTimeline, open_recording
+from edge_agent.search import CheckSettings, outward
 from edge_agent.surroundings import Surroundings
 from renzheng.clock import from_seconds
 from renzheng.contracts import IdentityCheck, Reason, Swipe, ThresholdValues, Verdict

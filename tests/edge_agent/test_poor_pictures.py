@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from calibration.sets import load_set
-from edge_agent.counter import CheckSettings, check_swipe
+from edge_agent.counter import check_swipe
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.recorded import RecordedTimeline, open_recording
 from edge_agent.references import FolderReferences
+from edge_agent.search import CheckSettings
 from edge_agent.surroundings import Surroundings
 from renzheng.contracts import FLAGGED, IdentityCheck, Swipe, Verdict
 from tests.edge_agent.remembered_footage import RememberedFootage

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge_agent.counter import CheckedSwipe, CheckSettings, check_swipe
+from edge_agent.counter import CheckedSwipe, check_swipe
+from edge_agent.search import CheckSettings
 from edge_agent.surroundings import Surroundings
 from renzheng.clock import from_seconds
 from renzheng.contracts import IdentityCheck, PendingSamples, Reason, Swipe, ThresholdValues, TrackRole, Verdict

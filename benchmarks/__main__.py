@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.audit import HOUR_S, AuditRun, run_audit, usual_way
 from benchmarks.hour import Hour, cards_of_people_there, cards_of_strangers, make_hour
+from benchmarks.load import CAMERAS_GOAL, largest_that_holds, usual_cores
 from benchmarks.models import bench_detector, bench_embedder
 from renzheng.contracts import Verdict
 from renzheng.demo.footage import ensure_town
@@ -23,6 +24,8 @@ from vision.pack import VisionPack, open_pack
 
 RESULTS = Path(__file__).parent / "results" / "bench.json"
 STREET = Path("video", "street-1080p25.mp4")
+
+LOAD_S = 120.0
 
 Row = dict[str, float | int | str | bool]
 
@@ -101,6 +104,29 @@ def _note(run: AuditRun) -> str:
     return f"{run.seconds:.1f} s for an hour; " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
+def load_rows() -> list[Row]:
+    """(e) a box: the largest number of cameras that it bears, and what one costs beside the usual way."""
+    town = ensure_town(settings().cache_dir)
+    usual = usual_cores(town.recordings[0])
+    runs = list(largest_that_holds(town, LOAD_S))
+    most = max((run.cameras for run in runs if run.holds), default=0)
+    rows = [row("cameras one box bears on two cores", most, f"≥ {CAMERAS_GOAL}", most >= CAMERAS_GOAL)]
+    for run in runs:
+        note = f"{run.swipes} swipes, {run.dropped} packets lost, {run.gaps} gaps, {run.memory_mb:.0f} MB"
+        rows.append(
+            row(f"{run.cameras} cameras: p95 from window to verdict, s", run.p95_s, "≤ 1.5", run.p95_s <= 1.5, note)
+        )
+    last = max(runs, key=lambda run: run.cameras)
+    each = (last.quiet_cores.recorders + last.quiet_cores.vision + last.quiet_cores.main) / last.cameras
+    parts = f"recording {1000 * last.quiet_cores.recorders / last.cameras:.1f}"
+    parts += f", ambient {1000 * last.quiet_cores.vision / last.cameras:.1f} thousandths of a core a camera"
+    note = (
+        f"{parts}; one swipe check {last.vision_s_per_swipe:.2f} s of a core; usual way {1000 * usual:.0f} thousandths"
+    )
+    rows.append(row("a camera without swipes: × the usual way", usual / each, "≥ 10", usual / each >= 10, note))
+    return rows
+
+
 def hours(data: Path, folder: Path) -> list[Hour]:
     """The demo's footage, and the street where it is there."""
     town = ensure_town(settings().cache_dir)
@@ -124,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     default_data = os.environ.get("RENZHENG_TEST_DATA", str(Path(__file__).parents[2] / "shared"))
     parser.add_argument("--data", type=Path, default=Path(default_data), help="folder with video/street-1080p25.mp4")
-    parser.add_argument("--only", choices=["models", "search", "audit"], help="one part alone")
+    parser.add_argument("--only", choices=["models", "search", "audit", "load"], help="one part alone")
     arguments = parser.parse_args()
     rows: list[Row] = []
     if arguments.only in (None, "models"):
@@ -133,6 +159,8 @@ def main() -> None:
         rows += search_rows()
     if arguments.only in (None, "audit"):
         rows += _all_audits(arguments.data)
+    if arguments.only in (None, "load"):
+        rows += load_rows()
     print(f"\n{platform.processor() or platform.machine()}, Python {platform.python_version()}, one core each")
     show(rows)
     write_atomic(RESULTS, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")

@@ -11,6 +11,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +123,21 @@ def usual_cores(footage: Path) -> float:
     return (time.perf_counter() - began) / shown_s
 
 
+STEPS = (8, 16, 24, 32, 48, 64)
+
+
+def largest_that_holds(town: TownFiles, seconds: float) -> Iterator[LoadRun]:
+    """Runs from the goal on: upwards while they hold, else downwards until one does."""
+    at = STEPS.index(CAMERAS_GOAL)
+    first = run_load(town, CAMERAS_GOAL, seconds)
+    yield first
+    for cameras in STEPS[at + 1 :] if first.holds else reversed(STEPS[:at]):
+        run = run_load(town, cameras, seconds)
+        yield run
+        if run.holds is not first.holds:
+            return
+
+
 def show(run: LoadRun) -> None:
     """One run in a few lines."""
     each = 1000 / run.cameras
@@ -138,7 +154,9 @@ def show(run: LoadRun) -> None:
 def main() -> int:
     """Try numbers of cameras and print each run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--cameras", type=int, nargs="+", default=[8, 16, 32, 48])
+    parser.add_argument(
+        "--cameras", type=int, nargs="+", help="these numbers; else the largest that holds is looked for"
+    )
     parser.add_argument("--seconds", type=float, default=120.0)
     given = parser.parse_args()
     town = ensure_town(settings().cache_dir)
@@ -147,8 +165,9 @@ def main() -> int:
         f"the usual way: {usual * 1000:.0f} thousandths of a core a camera; {2 / usual:.1f} cameras on two cores",
         flush=True,
     )
-    for cameras in given.cameras:
-        show(run_load(town, cameras, given.seconds))
+    tried = (run_load(town, cameras, given.seconds) for cameras in given.cameras or ())
+    for run in tried if given.cameras else largest_that_holds(town, given.seconds):
+        show(run)
         sys.stdout.flush()
     return 0
 

@@ -163,6 +163,9 @@ class AgentView:
         for camera in cameras:
             if parts.recorders.was_started(camera.camera_id):
                 yield from _camera_problems(camera, parts.recorders.is_alive(camera.camera_id))
+        for source in parts.sources:
+            if source.trouble:
+                yield CurrentProblem(Problem.SOURCE_FAILED, source.name, source.trouble)
         if parts.evidence.alarm:
             yield CurrentProblem(Problem.EVIDENCE_LOW, detail=parts.evidence.alarm)
         if parts.uplink is not None:

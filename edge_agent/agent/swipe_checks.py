@@ -36,6 +36,9 @@ FOOTAGE_GRACE_S = 5.0
 """Pictures reach the ring later than they were taken; so many real seconds after, the footage counts as incomplete."""
 
 FOOTAGE_POLL_S = 0.1
+CLOCK_SLACK_S = 0.5
+"""A clock that is slewed may lag so far behind the one that is never set."""
+
 SETTLED_S = 0.2
 """The newest picture on the disk lies this far behind the newest that was shown."""
 
@@ -265,7 +268,13 @@ class SwipeChecks:
             await self._templates.ensure(record.swipe.psn_no, record.swipe.setl_time)
 
     async def _footage_there(self, terminal: TerminalConfig, window: TimeWindow) -> None:
-        """Return when the ring holds the window to its end, or the grace, in real seconds, is over."""
+        """Return when the ring holds the window to its end, or the grace, in real seconds, is over.
+
+        A window that is not over although it fell due will not be soon: the swipe's time is wrong, or the clock was set
+        back.
+        """
+        if window.end_s - self._clock.now_s() > CLOCK_SLACK_S:
+            return
         ring = self._rings[terminal.camera]
         grace_s = FOOTAGE_GRACE_S / self._clock.real_s(1.0)
         until_s = min(self._clock.now_s(), window.end_s) + grace_s

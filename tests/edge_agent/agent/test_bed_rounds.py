@@ -167,4 +167,4 @@ def test_stopping_does_not_wait_for_a_bed_that_failed(tmp_path: Path, monkeypatc
             await running[0]
 
         asyncio.run(scene())
-        assert [p.check_id for p in box.store.open_bed_checks()][0] == NOON_1  # for the next start
+        assert box.store.open_bed_checks()[0].check_id == NOON_1  # for the next start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_a_task_that_dies_is_told_counted_and_begun_again_ever_more_slowly(caplo
         assert restarts == {"worker": 4}
 
     asyncio.run(scene())
-    waits = [later - sooner for sooner, later in zip(begun, begun[1:], strict=False)]
+    waits = [later - sooner for sooner, later in pairwise(begun)]
     assert waits[0] >= 0.02 and waits[1] >= 0.04 and waits[3] >= 0.08
     told = [record for record in caplog.records if "died" in record.getMessage()]
     assert [record.facts["task"] for record in told] == ["worker"] * 4  # type: ignore[attr-defined]

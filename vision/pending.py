@@ -25,7 +25,7 @@ from renzheng.errors import BadInput
 from vision.evidence import scored, similarities_of, tracks_shown
 from vision.people import References
 from vision.types import FloatArray
-from vision.verdict import Bands, Decision, asks_surroundings, decide, established, role_of
+from vision.verdict import Bands, Decision, asks_surroundings, decide, established, or_lowest, role_of
 
 _Judged = tuple[tuple[TrackEvidence, ...], tuple[FaceSample, ...]]
 """Tracks with their scores, and their samples with their similarities."""
@@ -97,10 +97,17 @@ def _scored_stage(pending: PendingSamples, stage: Sequence[PendingTrack], refere
         faces = [pending.faces[index] for index in track.faces]
         embeddings = np.stack([_embedding(face.embedding) for face in faces])
         own = [face.sample for face in faces]
-        tracks.append(scored(track.facts, embeddings, own, references))
+        tracks.append(_knowing_box_staff(scored(track.facts, embeddings, own, references), track.facts))
         for sample, similarity in zip(own, similarities_of(embeddings, own, references.holder), strict=True):
             samples.append(sample.model_copy(update={"track": track.facts.track, "similarity": similarity}))
     return tuple(tracks), tuple(samples)
+
+
+def _knowing_box_staff(decided: TrackEvidence, on_box: TrackEvidence) -> TrackEvidence:
+    """Staff may be enrolled on the box alone: whom it knew as a clerk is no stranger to a server that does not."""
+    if or_lowest(on_box.staff_score) <= or_lowest(decided.staff_score):
+        return decided
+    return decided.model_copy(update={"staff_score": on_box.staff_score, "staff_id": on_box.staff_id})
 
 
 def _embedding(text: str) -> FloatArray:

@@ -101,6 +101,17 @@ def test_a_pending_check_says_nothing_of_the_holder_and_names_the_staff() -> Non
     assert recompute(check).verdict is Verdict.PENDING_REFERENCE
 
 
+def test_a_clerk_whom_only_the_box_knows_is_no_stranger_to_the_server() -> None:
+    on_box, at_server = references(HOLDER, staff=[CLERK]), references(HOLDER)
+    scene = while_swiping(Planted(CLERK))
+    done = pending(scene, on_box)
+    assert done.pending is not None
+    at_once, later = checked(scene, on_box).check, decide_pending(done.check, done.pending, at_server)
+    assert (later.verdict, later.reasons) == (at_once.verdict, at_once.reasons)
+    assert later.verdict is Verdict.STAFF_ONLY
+    assert [track.role for track in later.tracks] == [TrackRole.STAFF]
+
+
 @pytest.mark.parametrize(
     ("people", "reason"),
     [(references(None), Reason.PERSON_UNKNOWN), (references(HOLDER, photos=0), Reason.NO_USABLE_PHOTO)],

@@ -55,6 +55,14 @@ def _stamp(path: Path) -> _Stamp:
     return state.st_mtime_ns, state.st_size
 
 
+def _photos(folder: PeopleFolder, person_id: str) -> tuple[Path, ...]:
+    """A person's photos. The error of a folder that cannot be listed goes into a log and must not say whose it is."""
+    try:
+        return folder.photos(person_id)
+    except BadInput:
+        raise BadInput(f"{folder.folder}: the photos of somebody in it cannot be listed") from None
+
+
 class LiveFolderReferences(FolderReferences):
     """As :class:`FolderReferences`, for months: people come and go, and a person with new photos is enrolled again.
 
@@ -90,7 +98,7 @@ class LiveFolderReferences(FolderReferences):
 
     def _enrolled(self, person_id: str, folder: PeopleFolder) -> Person:
         key = person_id, folder.folder
-        photos = folder.photos(person_id)
+        photos = _photos(folder, person_id)
         stamps = tuple(map(_stamp, photos))
         known = self._kept.pop(key, None)
         if known is None or known[0] != stamps:

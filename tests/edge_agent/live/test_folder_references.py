@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from edge_agent.edge_config import ReferencesConfig
 from edge_agent.live import folder_references
 from edge_agent.live.folder_references import LiveFolderReferences
+from renzheng.errors import BadInput
 from tests.vision.remembering import remembering
 from vision.pack import VisionPack
 
@@ -71,6 +73,23 @@ def test_refused_photos_are_told_once_without_saying_whose(
     assert len(caplog.records) == 1
     assert "raj" not in str(vars(caplog.records[0]))
     assert references.refusals == []
+
+
+def test_a_folder_that_cannot_be_listed_is_told_without_saying_whose(
+    open_folders: Open, gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references, scandir = open_folders(), os.scandir
+
+    def refusing(path: Path) -> object:
+        if Path(path).name == "raj":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(BadInput, match="cannot be listed") as caught:
+        references.references_for("raj", NOW)
+    assert "raj" not in str(caught.value)
+    assert caught.value.__suppress_context__  # a traceback would name the folder
 
 
 def test_an_agents_table_that_breaks_does_not_replace_the_one_before(open_folders: Open, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from edge_agent.live.jobs import JobFailed
 from tests.edge_agent.agent.small_box import SmallBox, wait_for
 
 
-def cameras(*every_s: float | None) -> tuple[CameraConfig, ...]:
+def cameras(*every_s: float) -> tuple[CameraConfig, ...]:
     return tuple(
         CameraConfig(id=f"c{number}", url="file:a.mp4", ambient_every_s=each) for number, each in enumerate(every_s)
     )
@@ -19,7 +19,7 @@ def cameras(*every_s: float | None) -> tuple[CameraConfig, ...]:
 
 def test_cameras_take_turns_and_one_without_a_pace_is_left_alone(tmp_path: Path) -> None:
     with SmallBox(tmp_path) as box:
-        rounds = AmbientRounds(cameras(2.0, None, 2.0), box.clock, box.store, box.dispatcher)
+        rounds = AmbientRounds(cameras(2.0, 0.0, 2.0), box.clock, box.store, box.dispatcher)
         asyncio.run(box.work(lambda: len(box.vision.asked) >= 6, rounds.run))
         asked = [job.camera_id for job in box.vision.asked]  # type: ignore[union-attr]
         assert asked[:4] == ["c0", "c2", "c0", "c2"]
@@ -53,5 +53,5 @@ def test_a_slow_vision_process_is_not_asked_for_what_it_missed(tmp_path: Path) -
 
 def test_a_box_whose_cameras_are_all_without_a_pace_is_done(tmp_path: Path) -> None:
     with SmallBox(tmp_path) as box:
-        rounds = AmbientRounds(cameras(None), box.clock, box.store, box.dispatcher)
+        rounds = AmbientRounds(cameras(0.0), box.clock, box.store, box.dispatcher)
         asyncio.run(asyncio.wait_for(rounds.run(asyncio.Event()), 1.0))

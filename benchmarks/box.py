@@ -54,15 +54,14 @@ camera = "c{number}"
 
 
 def write_config(
-    folder: Path, town: TownFiles, cameras: int, *, ambient_every_s: float | None = 10.0, ring_gib: float = 1.0
+    folder: Path, town: TownFiles, cameras: int, *, ambient_every_s: float = 10.0, ring_gib: float = 1.0
 ) -> tuple[Path, int]:
     """``edge.toml`` for so many cameras that all show the demo's counter; the file and the port of the box."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     text = _HEAD.format(institution=INSTITUTION, port=port, town=town)
-    # without the pass, once in a day: TOML has no way to say "none"
-    ambient = f"ambient_every_s = {ambient_every_s or 86_400.0}"
+    ambient = f"ambient_every_s = {ambient_every_s}"
     for number in range(cameras):
         text += _CAMERA.format(number=number, footage=town.recordings[0], town=town, ring_gib=ring_gib, ambient=ambient)
     path = folder / "edge.toml"

@@ -53,12 +53,12 @@ class LoadRun:
         return not self.dropped and not self.gaps and self.p95_s <= LATE_GOAL_S
 
 
-def run_load(town: TownFiles, cameras: int, seconds: float, *, ambient: bool = True) -> LoadRun:
+def run_load(town: TownFiles, cameras: int, seconds: float) -> LoadRun:
     """Start a box, let it settle, measure it without swipes and then with them."""
     draw = random.Random(cameras)
     cards = [path.name for path in sorted(town.gallery.iterdir())]
     with tempfile.TemporaryDirectory(prefix="renzheng-load-") as name:
-        config, port = write_config(Path(name), town, cameras, ambient_every_s=10.0 if ambient else None)
+        config, port = write_config(Path(name), town, cameras)
         with RunningBox(config, port, cameras) as box:
             box.wait_until_live()
             time.sleep(SETTLE_S)

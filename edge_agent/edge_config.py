@@ -72,7 +72,7 @@ class CameraConfig(Part):
     ring_hours: PositiveFloat = 72.0
     segment_s: PositiveFloat = 4.0
     stall_after_s: PositiveFloat = 10.0
-    ambient_every_s: PositiveFloat | None = 10.0
+    ambient_every_s: float = Field(10.0, ge=0, description="0 switches the ambient pass off")
     loop: bool = Field(False, description="of a file: start again at its end, as a camera that never ends")
 
 

@@ -108,6 +108,8 @@ class Agent:
             view = AgentView(parts)
             metrics = BoxMetrics(view)
             parts.checks.metrics = metrics
+            if self.beds is not None:
+                self.beds.metrics = metrics
             app = make_app(parts.checks, view, self._config.http, self._config.fixmedins_code, metrics)
             try:
                 await self._run(parts, view, partial(serve, app, listening), keeper)
@@ -126,10 +128,10 @@ class Agent:
         vision = VisionProcess(config, clock)
         dispatcher = Dispatcher(vision)
         outbox = Outbox(store)
-        keeper = self._keeper(link, held)
+        on_event = partial(_note, store, clock)
+        keeper = self._keeper(link, on_event)
         uplink = None
         if config.server is not None and link is not None:
-            on_event = lambda kind, detail: store.note_event(kind, None, detail, clock.now_s())  # noqa: E731
             uplink = Uplink(outbox, link, config.server, clock, on_event=on_event)
         checks = SwipeChecks(config, clock, store, dispatcher, rings, keeper, uplink)
         checks.first_looks = FirstLooks(clock, store, dispatcher, keeper)
@@ -160,7 +162,7 @@ class Agent:
     def _link(self, identity: DeviceIdentity) -> ServerLink | None:
         return None if self._config.server is None else ServerLink(self._config.server, identity)
 
-    def _keeper(self, link: ServerLink | None, held: ExitStack) -> ReferenceKeeper | None:
+    def _keeper(self, link: ServerLink | None, on_event: Callable[[str, str], None]) -> ReferenceKeeper | None:
         """Who brings templates of the server; nobody where they come from a folder."""
         references = self._config.references
         if references.source != "server" or link is None:
@@ -172,6 +174,7 @@ class Agent:
             embedder,
             people_max=references.cache_people,
             keep_s=references.cache_hours * 3600,
+            on_event=on_event,
         )
         cache.open()
         return ReferenceKeeper(link, cache, embedder, self._clock, references.timeout_s)
@@ -228,6 +231,10 @@ class Agent:
         swipes, beds = parts.store.open_swipes(), parts.store.open_bed_checks()
         unpin_others(parts.rings.values(), {s.setl_id for s in swipes} | {bed.check_id for bed in beds})
         log.info("the agent starts", extra=facts(resumed=resumed, leftovers=cleaned.checks, port=self.port))
+
+
+def _note(store: Store, clock: AgentClock, kind: str, detail: str) -> None:
+    store.note_event(kind, None, detail, clock.now_s())
 
 
 async def _start_vision(vision: VisionProcess, _stop: asyncio.Event) -> None:

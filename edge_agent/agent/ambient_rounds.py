@@ -21,7 +21,7 @@ class AmbientRounds:
     def __init__(
         self, cameras: tuple[CameraConfig, ...], clock: AgentClock, store: Store, dispatcher: Dispatcher
     ) -> None:
-        self._cameras = [camera for camera in cameras if camera.ambient_every_s is not None]
+        self._cameras = [camera for camera in cameras if camera.ambient_every_s]
         self._clock = clock
         self._store = store
         self._dispatcher = dispatcher
@@ -31,7 +31,7 @@ class AmbientRounds:
         await asyncio.gather(*(self._glance_at(camera, stop) for camera in self._cameras))
 
     async def _glance_at(self, camera: CameraConfig, stop: asyncio.Event) -> None:
-        every_s = camera.ambient_every_s or 0.0
+        every_s = camera.ambient_every_s
         next_s = self._clock.steady_s() + every_s * (self._cameras.index(camera) + 1) / len(self._cameras)
         number = 0
         while not stop.is_set():

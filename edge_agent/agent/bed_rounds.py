@@ -13,6 +13,7 @@ from edge_agent.agent.pins import pin, unpin
 from edge_agent.agent.tasks import pause
 from edge_agent.agent.templates import Templates
 from edge_agent.agent_clock import LONGEST_NAP_S, AgentClock
+from edge_agent.box.metrics import BoxMetrics
 from edge_agent.edge_config import EdgeConfig
 from edge_agent.footage import TimeWindow
 from edge_agent.live.jobs import BedJob, CheckDone, JobFailed
@@ -23,7 +24,7 @@ from edge_agent.uplink.uplink import Uplink
 from edge_agent.ward.admissions import CurrentAdmissions
 from edge_agent.ward.rounds import day_of, is_missed, plan_rounds
 from edge_agent.ward.ward_file import Ward
-from renzheng.clock import from_seconds
+from renzheng.clock import from_seconds, to_seconds
 from renzheng.contracts import BedCheck
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class BedRounds:
         self._only = only
         self._admissions = CurrentAdmissions(ward.admissions)
         self._failures: Counter[str] = Counter()
+        self.metrics: BoxMetrics | None = None
 
     def resume(self) -> None:
         """Plan today and pin what is open; to be called before the rings may delete anything."""
@@ -124,6 +126,9 @@ class BedRounds:
             if self._uplink is not None:
                 self._uplink.nudge()
             self._failures.pop(planned.check_id, None)
+            if self.metrics is not None:
+                behind_s = max(0.0, self._clock.now_s() - to_seconds(answer.check.window_end))
+                self.metrics.check_finished("bed", answer.check.verdict, waited_s=None, behind_s=behind_s)
             log.info("a bed was checked", extra=facts(check=planned.check_id, verdict=answer.check.verdict.value))
         elif isinstance(answer, JobFailed):
             self._failures[planned.check_id] += answer.is_its_own

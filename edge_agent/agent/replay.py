@@ -47,6 +47,7 @@ class ReplayedSwipes:
 
     name = "replay"
     rejected = 0
+    trouble = ""
 
     def __init__(self, swipes: Sequence[Swipe], config: EdgeConfig, clock: AgentClock) -> None:
         self._moments = sorted(((_moment_s(config, swipe), swipe) for swipe in swipes), key=lambda pair: pair[0])

@@ -70,6 +70,11 @@ class CsvTail:
         self._kept = self._place
         self.rejected = 0
 
+    @property
+    def trouble(self) -> str:
+        """See :class:`~edge_agent.swipe_sources.intake.SwipeSource`."""
+        return self._trouble.why
+
     async def run(self, intake: Intake, stop: asyncio.Event) -> None:
         """Hand in rows as they are added, until ``stop``; a table that is not there yet is waited for."""
         while not stop.is_set():

@@ -65,6 +65,11 @@ class FolderDrop:
         self._stuck: dict[str, Seen] = {}
         self.rejected = 0
 
+    @property
+    def trouble(self) -> str:
+        """See :class:`~edge_agent.swipe_sources.intake.SwipeSource`."""
+        return self._trouble.why
+
     async def run(self, intake: Intake, stop: asyncio.Event) -> None:
         """Hand in files as they are dropped, until ``stop``; a folder that is not there is waited for."""
         while not stop.is_set():

@@ -74,6 +74,11 @@ class SwipeSource(Protocol):
         """Rows, files or messages that were no swipe, since the source was made."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """What keeps it from bringing swipes now; empty when nothing does."""
+        ...
+
     async def run(self, intake: Intake, stop: asyncio.Event) -> None:
         """Hand in swipes until ``stop``. Trouble outside (no file, no broker, no room) is waited out and logged."""
         ...

@@ -59,6 +59,11 @@ class MqttSource:
         self._taken = 0
         self.rejected = 0
 
+    @property
+    def trouble(self) -> str:
+        """See :class:`~edge_agent.swipe_sources.intake.SwipeSource`."""
+        return self._trouble.why
+
     async def run(self, intake: Intake, stop: asyncio.Event) -> None:
         """Hand in what is published, until ``stop``; a broker that is away is tried again, ever more slowly."""
         self._intake = intake

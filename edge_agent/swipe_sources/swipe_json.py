@@ -7,8 +7,10 @@ logged. Messages never quote a person number.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,11 @@ from renzheng.errors import BadInput
 REQUIRED = tuple(name for name in SWIPE_COLUMNS if name != "fixmedins_code")
 """A box stands in one institution, so a swipe need not name it."""
 
-_PARSERS: dict[str, Callable[[str], Any]] = dict.fromkeys(SWIPE_COLUMNS, parse_id) | {"setl_time": parse_time}
+YEARS = range(2000, 2100)
+"""In which a swipe may lie. At the edges of the calendar a window around it could not be written down."""
+_LONG_NUMBER = re.compile(r"[0-9]{9}|[0-9]E[+-]?[0-9]", re.IGNORECASE)
+"""No time has so many digits in a row; numbers of persons and identity cards do, also when a spreadsheet wrote them."""
+
 _JSON_NAMES = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
 
@@ -85,6 +91,16 @@ def swipe_of(fields: Mapping[str, object], fixmedins_code: str) -> Swipe:
     return Swipe(**values)
 
 
+def _parse_moment(text: str) -> datetime:
+    moment = parse_time(text)
+    if moment.year not in YEARS:
+        raise ValueError(f"expected a year from {YEARS[0]} to {YEARS[-1]}, found {moment.year}")
+    return moment
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = dict.fromkeys(SWIPE_COLUMNS, parse_id) | {"setl_time": _parse_moment}
+
+
 def _text(given: object) -> str:
     if given is None:
         raise ValueError("expected a value, found none")
@@ -94,8 +110,10 @@ def _text(given: object) -> str:
 
 
 def without_person(name: str, message: str) -> str:
-    """The message, of a person number without what was found."""
-    return message.partition(", found")[0] if name == "psn_no" else message
+    """The message, without what was found where that may be a person number: in its own field, and as a time when a
+    row's cells have moved by one."""
+    expected, _, found = message.partition(", found")
+    return expected if name == "psn_no" or _LONG_NUMBER.search(found) else message
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -17,7 +17,7 @@ from edge_agent.swipe_sources.intake import Intake, Receipt, SwipeStatus, Unknow
 from edge_agent.swipe_sources.swipe_json import BadField, BadSwipe, parse_swipe
 from renzheng.clock import from_seconds
 from renzheng.contracts import REASON_WORDS, IdentityCheck
-from renzheng.errors import StorageFull
+from renzheng.errors import BadInput, StorageFull
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +112,8 @@ def _taken(intake: Intake, body: bytes, fixmedins_code: str) -> Receipt:
         raise _bad_fields(*error.problems) from error
     except UnknownTerminal as error:
         raise _bad_fields(BadField("terminal_id", str(error))) from error
+    except BadInput as error:  # an id that is a bed check's
+        raise _bad_fields(BadField("setl_id", str(error))) from error
     except StorageFull as error:
         raise _Refused(503, "storage_full", "the box has no room; hand the swipe in again later") from error
     if receipt.state == "conflict":

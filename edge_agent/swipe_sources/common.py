@@ -9,9 +9,10 @@ from pathlib import Path
 
 from edge_agent.logs import facts
 from edge_agent.rows import quoted
-from edge_agent.swipe_sources.intake import Intake, UnknownTerminal
+from edge_agent.swipe_sources.intake import Intake
 from renzheng.clock import from_seconds
 from renzheng.contracts import Swipe
+from renzheng.errors import BadInput
 from renzheng.files import storage_errors
 
 REJECTS_BYTES_MAX = 2**20
@@ -25,7 +26,7 @@ def hand_in(intake: Intake, swipe: Swipe, source: str, *, live: bool) -> str | N
     """
     try:
         receipt = intake.take(swipe, source, live=live)
-    except UnknownTerminal as error:
+    except BadInput as error:  # an unknown terminal, or an id that is a bed check's
         return str(error)
     if receipt.state == "conflict":
         return f"setl_id: {quoted(swipe.setl_id)} was used before for another swipe, which stays"

@@ -44,7 +44,7 @@ class Intake(Protocol):
 
         ``live`` says that the source brings swipes as they happen (HTTP, MQTT), so that one which comes long after its
         own time has a clock or a line in doubt. Raises :class:`~renzheng.errors.StorageFull` when it could not be kept
-        (hand it in again later) and :class:`UnknownTerminal`.
+        (hand it in again later), :class:`UnknownTerminal`, and :class:`BadInput` for an id that a bed check has.
         """
         ...
 

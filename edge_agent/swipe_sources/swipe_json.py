@@ -24,8 +24,8 @@ REQUIRED = tuple(name for name in SWIPE_COLUMNS if name != "fixmedins_code")
 
 YEARS = range(2000, 2100)
 """In which a swipe may lie. At the edges of the calendar a window around it could not be written down."""
-_LONG_NUMBER = re.compile(r"[0-9]{9}|[0-9]E[+-]?[0-9]", re.IGNORECASE)
-"""No time has so many digits in a row; numbers of persons and identity cards do, also when a spreadsheet wrote them."""
+_QUOTED = re.compile(r'"(.*)"', re.DOTALL)
+_LIKE_A_TIME = re.compile(r"(?!.*[0-9]{9})[-0-9/:.T+Z ]*")
 
 _JSON_NAMES = {dict: "an object", list: "a list", bool: "true or false", int: "a number", float: "a number"}
 
@@ -110,10 +110,12 @@ def _text(given: object) -> str:
 
 
 def without_person(name: str, message: str) -> str:
-    """The message, without what was found where that may be a person number: in its own field, and as a time when a
-    row's cells have moved by one."""
+    """The message without what was found, where that may be a person's number or name: in the number's own field, and
+    as a time, because the cells of a row may have moved by one."""
     expected, _, found = message.partition(", found")
-    return expected if name == "psn_no" or _LONG_NUMBER.search(found) else message
+    quoted = _QUOTED.search(found)
+    moved = name == "setl_time" and quoted is not None and not _LIKE_A_TIME.fullmatch(quoted[1])
+    return expected if name == "psn_no" or moved else message
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

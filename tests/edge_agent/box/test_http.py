@@ -138,6 +138,12 @@ def test_an_unknown_terminal_is_a_wrong_field(box: Box) -> None:
     assert answer.json()["fields"] == [{"field": "terminal_id", "message": 'terminal_id: expected T01, found "T99"'}]
 
 
+def test_the_id_of_a_bed_check_is_a_wrong_field(box: Box) -> None:
+    answer = box.hand_in(setl_id="bed-301-1")
+    assert answer.status_code == 422
+    assert [problem["field"] for problem in answer.json()["fields"]] == ["setl_id"]
+
+
 def test_a_full_disk_asks_the_terminal_to_come_again(box: Box) -> None:
     box.intake.is_full = True
     answer = box.hand_in()

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_agent.swipe_sources.intake import Receipt, SwipeSource, SwipeStatus, UnknownTerminal
 from renzheng.contracts import IdentityCheck, Swipe
-from renzheng.errors import StorageFull
+from renzheng.errors import BadInput, StorageFull
 
 BOX = "P33028100001"
 TERMINAL = "T01"
@@ -37,6 +37,8 @@ class RememberingIntake:
             raise StorageFull("agent.sqlite: no space left on the disk")
         if swipe.terminal_id != TERMINAL:
             raise UnknownTerminal(f'terminal_id: expected {TERMINAL}, found "{swipe.terminal_id}"')
+        if swipe.setl_id.startswith("bed-"):
+            raise BadInput("setl_id: expected an id of its own, a bed check has it")
         self.taken.append((swipe.setl_id, source, live))
         first = self.swipes.setdefault(swipe.setl_id, swipe)
         state = "new" if first is swipe else "known" if first == swipe else "conflict"

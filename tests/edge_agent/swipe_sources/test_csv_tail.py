@@ -73,6 +73,12 @@ def test_rows_are_handed_in_as_they_are_added_and_a_line_waits_for_its_end(tail:
     assert {live for _, _, live in tail.intake.taken} == {False}
 
 
+def test_a_row_under_the_id_of_a_bed_check_holds_up_none_behind_it(tail: Tail) -> None:
+    tail.add(HEADER + row(1) + row(2, setl_id="bed-301-1") + row(3))
+    run(tail.read("S0001", "S0003"))
+    assert "line 3\tsetl_id: expected an id of its own" in tail.rejects
+
+
 def test_a_table_that_comes_later_is_waited_for(tail: Tail) -> None:
     async def story() -> None:
         async with running(tail.source(), tail.intake):

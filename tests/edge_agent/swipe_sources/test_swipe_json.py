@@ -64,6 +64,17 @@ def test_a_person_number_is_never_quoted(number: str) -> None:
     assert "found" not in problems["psn_no"] and number[:6] not in problems["psn_no"]
 
 
+@pytest.mark.parametrize("cell", ["33028119900101001X", "330281199001010010", "3.30281E+17", "张三", 'a"b'])
+def test_a_person_in_the_cell_of_the_time_is_not_quoted_either(cell: str) -> None:
+    message = refused(json.dumps(fields(setl_time=cell)).encode())["setl_time"]
+    assert message.startswith("expected a time") and "found" not in message and cell not in message
+
+
+@pytest.mark.parametrize("time", ["0001-01-01 08:00:02", "1970-01-01 00:00:00", "9999-12-31T23:59:58Z"])
+def test_a_time_at_the_edge_of_the_calendar_is_no_time_of_a_swipe(time: str) -> None:
+    assert refused(json.dumps(fields(setl_time=time)).encode())["setl_time"].startswith("expected a year from 2000")
+
+
 def test_a_field_given_twice_is_refused() -> None:
     text = json.dumps(fields())[:-1] + ', "setl_id": "S0002"}'
     assert refused(text.encode()) == {"setl_id": "expected once, found more often"}

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 
+BED_CHECK_PREFIX = "bed-"
+"""Begins the ids that a box gives its bed checks. No swipe may have such an id: it would take a bed check's place."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_MADE_HERE = re.compile(r".*--[0-9a-f]{12}")
 
 
 def file_stem(identifier: str) -> str:
     """The identifier itself where it is a plain word, else its plain letters and a digest that keeps it apart."""
-    if _PLAIN.fullmatch(identifier) and not identifier.endswith("."):
+    if _PLAIN.fullmatch(identifier) and not identifier.endswith(".") and not _MADE_HERE.fullmatch(identifier):
         return identifier
     plain = re.sub(r"[^A-Za-z0-9]+", "-", identifier).strip("-")[:40]
-    return f"{plain or 'id'}-{hashlib.sha256(identifier.encode()).hexdigest()[:12]}"
+    return f"{plain or 'id'}--{hashlib.sha256(identifier.encode()).hexdigest()[:12]}"

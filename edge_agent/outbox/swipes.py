@@ -10,6 +10,7 @@ from edge_agent.outbox.records import FORGOTTEN, Accepted, SwipeRecord
 from renzheng.clock import to_seconds
 from renzheng.contracts import IdentityCheck, Swipe
 from renzheng.errors import BadInput
+from renzheng.ids import BED_CHECK_PREFIX
 
 SWIPE_CONFLICT = "swipe_conflict"
 """Drop counter: another swipe came under a known id."""
@@ -28,8 +29,11 @@ class Swipes:
         """Keep a swipe; it is on the disk when this returns.
 
         The same swipe again is ``known``, another one under a known id a ``conflict``, which is counted. Raises
-        :class:`StorageFull`, after which nothing is kept; :class:`BadInput` when a bed check has that id.
+        :class:`StorageFull`, after which nothing is kept; :class:`BadInput` for an id that is, or may become, a bed
+        check's: their ids can be told beforehand, and one that is taken would undo the plan of a whole day.
         """
+        if swipe.setl_id.startswith(BED_CHECK_PREFIX):
+            raise BadInput(f"setl_id: expected another beginning than {BED_CHECK_PREFIX}, which bed checks have")
         swipe = swipe.model_copy(update={"platform_fields": {}})
         with self.database.transaction() as write:
             known = self.find(swipe.setl_id)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from edge_agent.ward.ward_file import DrawnRounds, Ward
 from renzheng.clock import SHANGHAI, from_seconds, to_seconds
 from renzheng.contracts import RoundKind
+from renzheng.ids import BED_CHECK_PREFIX
 
 DAY = timedelta(days=1)
 
@@ -72,5 +73,5 @@ def _at(day: date, moment: time) -> float:
 
 
 def _check_id(institution: str, day: date, kind: RoundKind, number: int, bed_id: str) -> str:
-    parts = ("bed", institution, f"{day:%Y%m%d}", f"{kind.value}{number}", bed_id)
-    return "-".join(part for part in parts if part)
+    parts = (institution, f"{day:%Y%m%d}", f"{kind.value}{number}", bed_id)
+    return BED_CHECK_PREFIX + "-".join(part for part in parts if part)

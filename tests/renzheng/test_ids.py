@@ -44,3 +44,8 @@ def test_different_names_stay_different(one: str, other: str) -> None:
 def test_names_that_differ_only_in_what_is_left_out_stay_apart() -> None:
     names = ["a/b", "a\\b", "a b", "a-b", "a//b", "王", "李"]
     assert len({file_stem(name) for name in names}) == len(names)
+
+
+def test_an_id_cannot_be_made_that_takes_the_place_of_another() -> None:
+    wild = "2026/0001 A"
+    assert file_stem(file_stem(wild)) != file_stem(wild)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from edge_agent.outbox import diary
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.records import FORGOTTEN
 from edge_agent.outbox.store import BED_CHECK_MISSED, CLIP_DROPPED, SWIPE_CONFLICT, PlannedBedCheck, Store
+from edge_agent.ward.rounds import plan_rounds
+from edge_agent.ward.ward_file import Ward
 from renzheng.contracts import BedVerdict, CameraFitness, Reason, RoundKind, Verdict
 from renzheng.errors import BadInput, StorageFull
 from tests.edge_agent.builders import NOON
@@ -199,6 +202,16 @@ def test_a_swipe_and_a_bed_check_never_share_an_id(store: Store) -> None:
     with pytest.raises(BadInput, match="bed check Y: expected an id of its own"):
         store.plan_bed_checks([("Z", "12", RoundKind.FIXED, NOON_S), ("Y", "12", RoundKind.FIXED, NOON_S)])
     assert [planned.check_id for planned in store.open_bed_checks()] == ["X"]
+
+
+def test_no_swipe_may_have_an_id_that_a_bed_check_of_tomorrow_will_have(store: Store) -> None:
+    bed = {"id": "301-1", "camera": "c", "polygon": [[0, 0], [1, 0], [1, 1]], "head": "left"}
+    ward = Ward.model_validate({"admissions": "a.csv", "rounds": {"fixed": ["08:30", "15:00"]}, "bed": [bed]})
+    tomorrow = plan_rounds(ward, date(2026, 5, 2), random.Random(1), "P33028100001")
+    for planned in tomorrow:
+        with pytest.raises(BadInput, match="setl_id: expected another beginning"):
+            store.accept(a_swipe(planned.check_id), "http", NOON_S, clock_doubt=False)
+    assert store.plan_bed_checks(tomorrow) == len(tomorrow) > 0
 
 
 # --- events, drops, notes, footfall -----------------------------------------------------------------------------------

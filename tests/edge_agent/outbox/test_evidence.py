@@ -137,13 +137,13 @@ def test_the_alarm_is_told_once_each_way(store: Store) -> None:
     assert events() == events() == [SPACE_LOW, SPACE_FULL, SPACE_ENOUGH]
 
 
-def test_over_budget_only_flagged_checks_keep_a_clip(store: Store) -> None:
+def test_over_budget_only_checks_that_are_or_may_be_flagged_keep_a_clip(store: Store) -> None:
     finish(store, kinds=("clip",), clip_bytes=1000)
     enough, used_up = (EvidenceBudget(store.database.path, a_budget(size)) for size in (1001, 1000))
 
     assert all(enough.may_keep(verdict) for verdict in (*Verdict, *BedVerdict))
     kept = {verdict.value for verdict in (*Verdict, *BedVerdict) if used_up.may_keep(verdict)}
-    assert kept == {"mismatch", "holder_absent", "staff_only", "someone_else", "empty"}
+    assert kept == {"mismatch", "holder_absent", "staff_only", "someone_else", "empty", "pending_reference"}
 
 
 def test_a_budget_that_cannot_be_read_hinders_no_clip(tmp_path: Path) -> None:

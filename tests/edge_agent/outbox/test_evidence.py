@@ -137,7 +137,7 @@ def test_the_alarm_is_told_once_each_way(store: Store) -> None:
     assert events() == events() == [SPACE_LOW, SPACE_FULL, SPACE_ENOUGH]
 
 
-def test_over_budget_only_checks_that_are_or_may_be_flagged_keep_a_clip(store: Store) -> None:
+def test_over_budget_only_flagged_checks_keep_a_clip(store: Store) -> None:
     finish(store, kinds=("clip",), clip_bytes=1000)
     enough, used_up = (EvidenceBudget(store.database.path, a_budget(size)) for size in (1001, 1000))
 

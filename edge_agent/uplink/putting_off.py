@@ -8,7 +8,6 @@ from edge_agent.agent_clock import AgentClock
 from edge_agent.outbox.outbox import Outbox, OutboxItem
 
 FIRST_S = 30.0
-REFUSED_S = 3600.0
 LONGEST_S = 3600.0
 """Real seconds."""
 
@@ -33,22 +32,20 @@ class PuttingOff:
         self._outbox.later(item.id, self._clock.now_s(), why)
 
     def after_failure(self, item: OutboxItem, why: str) -> None:
-        """The server failed over this one alone."""
+        """The server failed over this one alone: it is tried again after half a minute, then ever more seldom."""
         failures = self._failures.get(item.id, 0)
         self._failures[item.id] = failures + 1
-        self._off(item, min(LONGEST_S, FIRST_S * 2.0 ** min(failures, 16)), why)
+        wait_s = min(LONGEST_S, FIRST_S * 2.0 ** min(failures, 16))
+        self._outbox.later(item.id, self._clock.now_s() + self.agent_s(wait_s), why)
 
     def after_refusal(self, item: OutboxItem, why: str) -> None:
-        """The server does not want it as it is. It is kept and tried again every hour; an event tells so once."""
+        """The server does not want it as it is, which may be a fault of a moment. It is kept; an event tells so once."""
         if item.id not in self._told:
             self._told.add(item.id)
             self._on_event("delivery_not_taken", f"{item.kind} {item.name}: {why}")
-        self._off(item, REFUSED_S, why)
+        self.after_failure(item, why)
 
     def settle(self, item: OutboxItem) -> None:
         """It arrived, or never will."""
         self._failures.pop(item.id, None)
         self._told.discard(item.id)
-
-    def _off(self, item: OutboxItem, real_s: float, why: str) -> None:
-        self._outbox.later(item.id, self._clock.now_s() + self.agent_s(real_s), why)

@@ -174,6 +174,15 @@ class Outbox:
                 (at_s, why, id),
             )
 
+    def give_back_all(self, kinds: Iterable[Kind]) -> None:
+        """Void every lease on items of these kinds: whoever had them lost track of what became of them."""
+        with self._database.transaction(durable=False) as write:
+            for kind in kinds:
+                write.execute(
+                    "UPDATE outbox SET state = 'pending', held_until_s = 0 WHERE kind = ? AND state = 'sending'",
+                    (kind,),
+                )
+
     def set_upload(self, id: int, url: str | None) -> None:
         """Keep where a clip's upload goes on, or ``None`` to begin it anew."""
         with self._database.transaction(durable=False) as write:

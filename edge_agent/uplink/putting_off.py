@@ -39,7 +39,7 @@ class PuttingOff:
         self._outbox.later(item.id, self._clock.now_s() + self.agent_s(wait_s), why)
 
     def after_refusal(self, item: OutboxItem, why: str) -> None:
-        """The server does not want it as it is, which may be a fault of a moment. It is kept; an event tells so once."""
+        """The server does not want it as it is, perhaps for a moment only. It is kept; an event tells so once."""
         if item.id not in self._told:
             self._told.add(item.id)
             self._on_event("delivery_not_taken", f"{item.kind} {item.name}: {why}")

@@ -12,7 +12,7 @@ from enum import StrEnum
 from edge_agent.agent_clock import AgentClock
 from edge_agent.edge_config import ServerConfig
 from edge_agent.logs import facts
-from edge_agent.outbox.outbox import Outbox
+from edge_agent.outbox.outbox import Kind, Outbox
 from edge_agent.uplink.clips import Clips
 from edge_agent.uplink.deliveries import Deliveries
 from edge_agent.uplink.pace import Backoff, TokenBucket
@@ -41,7 +41,9 @@ class LinkState(StrEnum):
     REVOKED = "revoked"
 
 
-LOOPS = ("deliveries", "clips")
+LOOPS: dict[str, tuple[Kind, ...]] = {"deliveries": ("check", "report"), "clips": ("clip",)}
+"""What each loop sends; nobody else leases it."""
+
 FINE = (LinkState.UNTRIED, LinkState.UP)
 
 
@@ -88,7 +90,7 @@ class Uplink:
         self._deliveries = Deliveries(outbox, link, clock, putting_off, on_event)
         self._clips = Clips(outbox, self._tus, clock, server.clip_windows, putting_off, on_event)
         self._wake = {name: asyncio.Event() for name in LOOPS}
-        self._link = link
+        self._link, self._outbox = link, outbox
         self._lines = {name: _Line(since_s=clock.now_s()) for name in LOOPS}
         self._last_success_s: float | None = None
 
@@ -127,11 +129,16 @@ class Uplink:
 
     async def _loop(self, name: str, step: Callable[[], Awaitable[bool]], stop: asyncio.Event) -> None:
         backoff = Backoff(draw=self._draw)
+        astray = True  # leases of which nobody knows any more what became of them
         while True:
             successes = self._link.successes
             try:
+                if astray:
+                    self._outbox.give_back_all(LOOPS[name])
+                astray = False
                 worked = await step()
             except RenzhengError as failure:
+                astray = not isinstance(failure, LinkFailure)
                 if stop.is_set():
                     return
                 await _until(stop, self._after(name, failure, backoff))

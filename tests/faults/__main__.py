@@ -64,10 +64,13 @@ async def run_campaign(plan: Plan, folder: Path, town: TownFiles) -> tuple[Campa
             restart_server=partial(asyncio.to_thread, server.restart),
             fill_disk=partial(fill, folder / "disk") if fillable else None,
         )
-        await campaign.run()
-        await wait_until_sent(box)
-        await asyncio.to_thread(box.stop)
-        await line.close()
+        try:
+            await campaign.run()
+            await wait_until_sent(box)
+            await asyncio.to_thread(box.stop)
+        finally:
+            box.end()
+            await line.close()
         public_key = load_key(box.data / "device").public
         return campaign, await asyncio.to_thread(find, server, campaign.tally.acknowledged, public_key)
 

@@ -158,13 +158,16 @@ class Box:
         largest = max(sizes, key=lambda child: sizes[child], default=None)
         return largest if largest is not None and sizes[largest] > VISION_LEAST_BYTES else None
 
+    def end(self) -> None:
+        """Leave nothing running, however the campaign ended."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        if self._log is not None:
+            self._log.close()
+
     def stop(self, deadline_s: float = 60.0) -> int:
         """SIGTERM, as an operator stops it; returns the exit status."""
         assert self.process is not None
         self.process.terminate()
-        try:
-            status = self.process.wait(deadline_s)
-        finally:
-            if self._log is not None:
-                self._log.close()
-        return status
+        return self.process.wait(deadline_s)

@@ -34,6 +34,7 @@ class Plan:
     disk_full: int = 8
     server_faults: int = 60
     server_kills: int = 10
+    fault_kinds: str = "500,413,429,hang,close_mid_body,drop_answer"
     seed: int = 1
     kill_every_s: float = 4.0
     limit_s: float = 3000.0
@@ -126,7 +127,7 @@ class Campaign:
             await asyncio.sleep(draw.uniform(0.5, 2 * self._every_s(self.plan.cuts)))
 
     async def _break_server(self, draw: random.Random) -> None:
-        kinds = ("500", "413", "429", "hang", "close_mid_body", "drop_answer")
+        kinds = self.plan.fault_kinds.split(",")
         for number in range(self.plan.server_faults):
             kind = kinds[number % len(kinds)]
             with suppress(httpx.HTTPError):

@@ -56,6 +56,18 @@ def test_a_leased_item_is_nobody_elses_until_its_time_is_over(store: Store, outb
     assert [(item.name, item.attempts) for item in again] == [("S1", 2)]
 
 
+def test_leases_that_were_lost_track_of_are_void_and_what_was_put_off_waits_on(store: Store, outbox: Outbox) -> None:
+    for name in "abc":
+        finish(store, name)
+    put_off, _, sent = outbox.lease("check", 3, NOON_S, 60)
+    outbox.later(put_off.id, NOON_S + 600, "busy")
+    outbox.acknowledge([sent.id], NOON_S)
+    outbox.give_back_all(["clip", "report"])
+    assert leased(outbox) == []
+    outbox.give_back_all(["check"])
+    assert leased(outbox) == ["b"]
+
+
 def test_a_clock_set_back_frees_what_was_leased_or_put_off(store: Store, outbox: Outbox) -> None:
     finish(store, "a")
     finish(store, "b")

@@ -15,12 +15,14 @@ import pytest
 from edge_agent.agent_clock import Leg, ReplayClock, WallClock
 from edge_agent.edge_config import ScheduleWindow, ServerConfig
 from edge_agent.outbox.manifest import verify_manifest
+from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.store import Store
 from edge_agent.uplink import deliveries, tus, uplink
 from edge_agent.uplink.pace import Backoff
 from edge_agent.uplink.uplink import LinkState
 from renzheng.clock import SHANGHAI, to_seconds
 from renzheng.contracts import SignedManifest, Verdict
+from renzheng.errors import StorageFull
 from tests.edge_agent.outbox.builders import PSN_NO, a_report
 from tests.edge_agent.stand_in import ArrivedClip, Delivered, StandInServer, free_port
 from tests.edge_agent.uplink.builders import KEY, UplinkBox, link_to
@@ -307,6 +309,28 @@ def test_a_poor_line_is_told_once_and_no_log_holds_a_person_number(
     warned = [r for r in caplog.records if r.name == "edge_agent.uplink.uplink" and r.levelno >= logging.WARNING]
     assert 1 <= len(warned) <= 2
     assert PSN_NO not in "".join(f"{record.getMessage()}{record.__dict__.get('facts')}" for record in caplog.records)
+
+
+@pytest.mark.parametrize("kind", ["check", "clip"])
+def test_what_arrived_while_the_disk_was_full_is_sent_again_as_soon_as_there_is_room(
+    server: StandInServer, box: UplinkBox, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    name = f"N1-{kind}"
+    box.check(name, clip_bytes=1000)
+    real, full = Outbox.acknowledge, [1, 1]
+
+    def acknowledge(outbox: Outbox, ids: list[int], now_s: float) -> None:
+        items = {row["id"] for row in box.store.database.rows("SELECT id FROM outbox WHERE kind = ?", (kind,))}
+        if full and items & set(ids):
+            full.pop()
+            raise StorageFull("no room")
+        real(outbox, ids, now_s)
+
+    monkeypatch.setattr(Outbox, "acknowledge", acknowledge)
+    send(box, server)
+    assert box.all_sent() and full == []
+    assert [one.conflicts for one in taken(server, name)] == [0]
+    assert clip_of(server, name) is not None
 
 
 def test_a_nudge_saves_the_wait(server: StandInServer, box: UplinkBox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ class SwipesConfig(Part):
     folder: FolderSourceConfig | None = None
     mqtt: MqttSourceConfig | None = None
     late_after_s: PositiveFloat = Field(
-        600.0, description="a swipe that HTTP or MQTT brings later than this after its own time accuses nobody"
+        30.0, description="a swipe that HTTP or MQTT brings later than this after its own time accuses nobody"
     )
     ahead_s: PositiveFloat = Field(60.0, description="a swipe further in the future than this is not assessable")
 

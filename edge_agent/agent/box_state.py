@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Iterator
 
@@ -21,6 +22,7 @@ from edge_agent.box.view import (
 from edge_agent.edge_config import GIB, CameraConfig
 from edge_agent.footage import TimeWindow
 from edge_agent.live.jobs import SnapshotDone, SnapshotJob
+from edge_agent.logs import facts
 from edge_agent.outbox.store import CheckSummary
 from edge_agent.ring.index import IndexUnusable
 from edge_agent.ring.segment import CameraStatus
@@ -28,10 +30,16 @@ from edge_agent.uplink.uplink import LinkState
 from renzheng.clock import SHANGHAI, from_seconds, to_seconds
 from renzheng.contracts import BedVerdict, CameraFitness, CameraState, Verdict
 
+log = logging.getLogger(__name__)
+
 RECENT = 20
 EVENTS = 20
 DAY_S = 86_400.0
+SILENT_AFTER_S = 15.0
+"""A recorder tells how it is about once a second; real seconds after which one that says nothing hangs."""
+
 SNAPSHOT_LIMIT_S = 10.0
+SNAPSHOT_KEPT_S = 2.0
 STATE_KEPT_S = 0.5
 """Pages and scrapes that come closer together share one state."""
 
@@ -50,6 +58,8 @@ class AgentView:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._kept: tuple[float, BoxState] | None = None
+        self._snapshot_turn = asyncio.Lock()
+        self._snapshots: dict[str, tuple[float, bytes | None]] = {}
         self.stopping = False
 
     def state(self) -> BoxState:
@@ -60,12 +70,21 @@ class AgentView:
         return self._kept[1]
 
     async def snapshot(self, camera_id: str) -> bytes | None:
-        """The newest keyframe, shown by the vision process and kept nowhere."""
+        """The newest keyframe, shown by the vision process and kept nowhere; one at a time, when nothing else waits."""
         if camera_id not in self._parts.rings:
             return None
+        log.info("a snapshot is shown", extra=facts(camera=camera_id))
+        async with self._snapshot_turn:
+            made_s, jpeg = self._snapshots.get(camera_id, (float("-inf"), None))
+            if asyncio.get_running_loop().time() - made_s > SNAPSHOT_KEPT_S:
+                jpeg = await self._fresh_snapshot(camera_id)
+                self._snapshots[camera_id] = asyncio.get_running_loop().time(), jpeg
+        return jpeg
+
+    async def _fresh_snapshot(self, camera_id: str) -> bytes | None:
         job = SnapshotJob(f"snapshot-{camera_id}", camera_id)
         try:
-            answer = await asyncio.wait_for(self._parts.dispatcher.ask(job, Urgency.OPINION), SNAPSHOT_LIMIT_S)
+            answer = await asyncio.wait_for(self._parts.dispatcher.ask(job, Urgency.GLANCE), SNAPSHOT_LIMIT_S)
         except TimeoutError:
             return None
         return answer.jpeg if isinstance(answer, SnapshotDone) else None
@@ -107,10 +126,10 @@ class AgentView:
         except IndexUnusable as error:
             return CameraView(camera.id, CameraState.STOPPED, last_error=str(error))
         status = status or CameraStatus(CameraState.CONNECTING, now_s, now_s)
-        stale = not self._parts.recorders.is_alive(camera.id)
+        silent = self._parts.clock.real_s(now_s - status.updated_s) > SILENT_AFTER_S
         return CameraView(
             camera_id=camera.id,
-            state=CameraState.STOPPED if stale else status.state,
+            state=self._state_of(camera.id, status.state, silent),
             since_s=status.since_s,
             last_packet_s=status.last_packet_s,
             packets=status.packets,
@@ -133,6 +152,12 @@ class AgentView:
             fitness=fitness,
             footfall=self._parts.store.footfall(camera.id, now_s - DAY_S),
         )
+
+    def _state_of(self, camera_id: str, told: CameraState, silent: bool) -> CameraState:
+        """What the recorder says, unless it is gone or says nothing any more."""
+        if not self._parts.recorders.is_alive(camera_id):
+            return CameraState.STOPPED
+        return CameraState.STALLED if silent else told
 
     def _recent(self) -> tuple[CheckView, ...]:
         store = self._parts.store
@@ -163,6 +188,8 @@ class AgentView:
         for camera in cameras:
             if parts.recorders.was_started(camera.camera_id):
                 yield from _camera_problems(camera, parts.recorders.is_alive(camera.camera_id))
+        for terminal in sorted(parts.checks.lost_terminals):
+            yield CurrentProblem(Problem.TERMINAL_LOST, terminal)
         for source in parts.sources:
             if source.trouble:
                 yield CurrentProblem(Problem.SOURCE_FAILED, source.name, source.trouble)

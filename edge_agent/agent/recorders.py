@@ -59,6 +59,10 @@ class Recorders:
         """Whether the camera's recorder ever ran."""
         return self._watched[camera_id].started_at > 0
 
+    def kill(self, camera_id: str) -> None:
+        """End a recorder that hangs; :meth:`run` begins it again."""
+        self._watched[camera_id].handle.kill()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Start them and keep them going until stopped."""
         for watched in self._watched.values():

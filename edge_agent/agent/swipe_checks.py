@@ -7,12 +7,13 @@ next start every open swipe is taken up again.
 from __future__ import annotations
 
 import asyncio
-import heapq
+import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from edge_agent.agent.dispatcher import Dispatcher, Urgency
+from edge_agent.agent.due_swipes import DueSwipes
 from edge_agent.agent.first_looks import FirstLooks
 from edge_agent.agent.pins import pin, unpin
 from edge_agent.agent.templates import Templates
@@ -41,6 +42,12 @@ CLOCK_SLACK_S = 0.5
 
 SETTLED_S = 0.2
 """The newest picture on the disk lies this far behind the newest that was shown."""
+
+AHEAD_TOLERATED_S = 5.0
+"""Nobody swipes in the future: a swipe further ahead than this shows that a clock is wrong, and accuses nobody."""
+
+STILL_IN_HAND_S = 0.1
+TERMINALS_NOTE = "terminals"
 
 AT_ONCE = 4
 """Swipes in hand at a time: one with the vision process, others fetching templates or waiting for the last pictures."""
@@ -72,12 +79,13 @@ class SwipeChecks:
         self._uplink = uplink
         self.metrics: BoxMetrics | None = None
         self.first_looks: FirstLooks | None = None
-        self._due: list[tuple[float, str]] = []
+        self._due = DueSwipes()
         self._arrived = asyncio.Event()
         self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._failures: Counter[str] = Counter()
         self.storage_full = False
+        self.lost_terminals: set[str] = set()
 
     @property
     def waiting(self) -> int:
@@ -90,9 +98,10 @@ class SwipeChecks:
         """See :class:`~edge_agent.swipe_sources.intake.Intake`."""
         terminal = self._terminal(swipe)
         now_s = self._clock.now_s()
-        late = live and now_s - _moment_s(swipe, terminal) > self._config.swipes.late_after_s
+        late_s = now_s - _moment_s(swipe, terminal)
+        doubt = late_s < -AHEAD_TOLERATED_S or (live and late_s > self._config.swipes.late_after_s)
         try:
-            accepted = self._store.accept(swipe, source, now_s, clock_doubt=late)
+            accepted = self._store.accept(swipe, source, now_s, clock_doubt=doubt)
         except StorageFull:
             self.storage_full = True
             raise
@@ -106,16 +115,29 @@ class SwipeChecks:
         return Receipt(swipe.setl_id, accepted.state)
 
     def resume(self) -> int:
-        """Take up what was open when the agent stopped; to be called before the rings may delete anything."""
+        """Take up what was open when the agent stopped; to be called before the rings may delete anything.
+
+        A swipe whose terminal has another camera or offset now than when it came accuses nobody. One whose terminal
+        is gone stays in the store until that is back.
+        """
+        self._doubt_changed_terminals()
         records = self._store.open_swipes()
         for record in records:
             terminal = self._config.terminal_named(record.terminal_id)
-            if terminal is None:  # the configuration lost it: it stays in the store until it is back
-                told = facts(swipe=record.setl_id, terminal=record.terminal_id)
-                log.error("an open swipe names a terminal that is no longer configured", extra=told)
+            if terminal is None:
+                self.lost_terminals.add(record.terminal_id)
                 continue
             self._schedule(record, terminal)
         return len(records)
+
+    def _doubt_changed_terminals(self) -> None:
+        now = {terminal.id: [terminal.camera, terminal.clock_offset_s] for terminal in self._config.terminal}
+        before = json.loads(self._store.note(TERMINALS_NOTE) or "{}")
+        changed = [name for name, settings in now.items() if before.get(name, settings) != settings]
+        if changed:
+            self._store.doubt_open_swipes(changed)
+        if now != before:
+            self._store.set_note(TERMINALS_NOTE, json.dumps(now))
 
     def find(self, swipe_id: str) -> SwipeStatus | None:
         """See :class:`~edge_agent.swipe_sources.intake.Intake`."""
@@ -145,10 +167,10 @@ class SwipeChecks:
                 self.first_looks.plan(record.setl_id, ahead_s)
         else:
             ahead_s = 0.0  # its time cannot be right: there is nothing to wait for
-        self._push(record.setl_id, max(0.0, ahead_s) + SETTLED_S)
+        self._push(record.setl_id, max(0.0, ahead_s) + SETTLED_S, backlog=ahead_s < 0)
 
-    def _push(self, swipe_id: str, in_s: float) -> None:
-        heapq.heappush(self._due, (self._clock.steady_s() + in_s, swipe_id))
+    def _push(self, swipe_id: str, in_s: float, *, backlog: bool = False) -> None:
+        self._due.push(swipe_id, self._clock.steady_s() + in_s, backlog=backlog)
         self._arrived.set()
 
     # --- waiting for an answer ---------------------------------------------------------------------------------------
@@ -195,9 +217,10 @@ class SwipeChecks:
         """Check what falls due until stopped; then finish what is in hand."""
         while not stop.is_set():
             self._arrived.clear()
-            while self._due and len(self._in_hand) < AT_ONCE and self._due[0][0] <= self._clock.steady_s():
-                _, swipe_id = heapq.heappop(self._due)
-                if swipe_id not in self._in_hand:
+            while len(self._in_hand) < AT_ONCE and (swipe_id := self._due.pop(self._clock.steady_s())) is not None:
+                if swipe_id in self._in_hand:  # its last try has not quite let go of it
+                    self._push(swipe_id, STILL_IN_HAND_S)
+                else:
                     task = asyncio.create_task(self._check(swipe_id), name=f"check-{swipe_id}")
                     self._in_hand[swipe_id] = task
                     task.add_done_callback(lambda done, swipe_id=swipe_id: self._let_go(swipe_id, done))  # type: ignore[misc]
@@ -215,8 +238,9 @@ class SwipeChecks:
     async def _nap(self, stop: asyncio.Event) -> None:
         """Until something arrives, falls due or stops; at most a second, and short while all hands are full."""
         nap_s = LONGEST_NAP_S
-        if self._due and len(self._in_hand) < AT_ONCE:
-            nap_s = min(nap_s, max(0.0, self._clock.real_s(self._due[0][0] - self._clock.steady_s())))
+        next_s = self._due.next_s()
+        if next_s is not None and len(self._in_hand) < AT_ONCE:
+            nap_s = min(nap_s, max(0.0, self._clock.real_s(next_s - self._clock.steady_s())))
         waits = {asyncio.ensure_future(self._arrived.wait()), asyncio.ensure_future(stop.wait())}
         await asyncio.wait(waits, timeout=nap_s, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:

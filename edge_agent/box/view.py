@@ -34,6 +34,7 @@ class Problem(StrEnum):
     DEVICE_REVOKED = "device_revoked"
     CLOCK_STEPPED = "clock_stepped"
     SOURCE_FAILED = "source_failed"
+    TERMINAL_LOST = "terminal_lost"
 
 
 NOT_READY = frozenset({Problem.STARTING, Problem.STOPPING, Problem.VISION_DOWN, Problem.STORAGE_FULL})

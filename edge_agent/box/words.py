@@ -21,6 +21,9 @@ PROBLEM_WORDS: dict[Problem, Words] = {
     Problem.SERVER_UNREACHABLE: Words("连不上中心", "the server cannot be reached"),
     Problem.DEVICE_REVOKED: Words("本机凭证已被中心撤销", "the server has revoked this box"),
     Problem.CLOCK_STEPPED: Words("本机时钟被调整过", "the box's clock was set"),
+    Problem.TERMINAL_LOST: Words(
+        "终端已不在配置中，有未核验的刷卡", "swipes wait for a terminal that is not configured"
+    ),
     Problem.SOURCE_FAILED: Words("刷卡来源出错", "a source of swipes has failed"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 from edge_agent.outbox.database import Database
 from edge_agent.outbox.diary import add_drop
@@ -75,6 +76,14 @@ class Swipes:
         """The last of those that came, newest first."""
         rows = self.database.rows(f"{_SELECT} WHERE state = 'accepted' ORDER BY swipes.number DESC LIMIT ?", (limit,))
         return [_record(row) for row in rows]
+
+    def doubt_open_swipes(self, terminal_ids: Iterable[str]) -> None:
+        """What is open of these terminals accuses nobody: it is no longer sure which camera and moment belong to it."""
+        with self.database.transaction() as write:
+            write.executemany(
+                "UPDATE swipes SET clock_doubt = 1 WHERE state = 'accepted' AND terminal_id = ?",
+                [(terminal_id,) for terminal_id in terminal_ids],
+            )
 
     def begin_attempt(self, check_id: str) -> int:
         """Count that the check of a swipe or bed begins, before it does; the count says which time this is."""

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from edge_agent.agent import box_state
-from edge_agent.agent.housekeeping import Housekeeping
+from edge_agent.agent.housekeeping import HUNG_ROUNDS, Housekeeping, age_out_unknown_rings
 from edge_agent.box.view import BoxState, Problem
-from edge_agent.live.jobs import GlanceDone
+from edge_agent.footage import TimeWindow
+from edge_agent.live.jobs import GlanceDone, SnapshotDone
 from edge_agent.ring.index import IndexUnusable, SegmentIndex
 from renzheng.contracts import BedVerdict, CameraFitness, CameraState, Reason, Verdict
+from tests.edge_agent.agent.small_box import HandClock
 from tests.edge_agent.agent.whole_parts import PartsBox
 from tests.edge_agent.builders import NOON
 from tests.edge_agent.outbox.builders import NOON_S, done_bed, finish
@@ -110,14 +112,44 @@ def test_pages_that_come_close_together_share_one_look(tmp_path: Path, monkeypat
         asyncio.run(scene())
 
 
-def test_a_snapshot_is_what_the_last_glance_left_of_a_camera_that_is_configured(tmp_path: Path) -> None:
+def test_a_snapshot_is_asked_for_once_by_all_who_come_close_together(tmp_path: Path) -> None:
     with PartsBox(tmp_path) as box:
-        path = box.folders.snapshot("counter")
-        path.parent.mkdir(parents=True)
-        assert asyncio.run(box.view.snapshot("counter")) is None
-        path.write_bytes(b"jpeg")
-        assert asyncio.run(box.view.snapshot("counter")) == b"jpeg"
-        assert asyncio.run(box.view.snapshot("../counter")) is None
+        box.vision.script.append(SnapshotDone("snapshot-counter", b"jpeg"))
+
+        async def scene() -> None:
+            working = asyncio.create_task(box.dispatcher.run(stop := asyncio.Event()))
+            shown = await asyncio.gather(*(box.view.snapshot("counter") for _ in range(5)))
+            assert shown == [b"jpeg"] * 5
+            assert await box.view.snapshot("../counter") is None
+            stop.set()
+            await working
+
+        asyncio.run(scene())
+        assert len(box.vision.asked) == 1
+
+
+def test_a_recorder_that_says_nothing_any_more_is_stalled_and_ended(tmp_path: Path) -> None:
+    clock = HandClock()
+    with PartsBox(tmp_path, clock=clock) as box:
+        keeping = Housekeeping(box.parts, box.view)
+        rounds(box, keeping)
+        clock.set_by_s += 3600.0
+        assert state_of(box).cameras[0].state is CameraState.STALLED
+        rounds(box, keeping, HUNG_ROUNDS + 3)
+        assert box.recorders.killed == ["counter"]
+
+
+def test_the_ring_of_a_camera_that_is_no_longer_configured_ages_out(tmp_path: Path) -> None:
+    with PartsBox(tmp_path) as box:
+        former = box.folders.ring("former")
+        with SegmentIndex(former) as index:
+            index.pin("S1", TimeWindow(NOON_S, NOON_S + 10))
+        age_out_unknown_rings(box.parts, NOON_S)
+        assert former.is_dir()
+        with SegmentIndex(former) as index:
+            index.unpin("S1")
+        age_out_unknown_rings(box.parts, NOON_S)
+        assert not former.exists() and box.folders.ring("counter").is_dir()
 
 
 # --- housekeeping ----------------------------------------------------------------------------------------------------

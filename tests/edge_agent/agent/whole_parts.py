@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 
 from edge_agent.agent.box_state import AgentView
@@ -21,6 +22,19 @@ class WatchedRecorders(Recorders):
     """Recorders of which a test says whether they run."""
 
     alive = True
+
+    def was_started(self, camera_id: str) -> bool:
+        """They always were."""
+        return True
+
+    def kill(self, camera_id: str) -> None:
+        """Note it."""
+        self.killed.append(camera_id)
+
+    @cached_property
+    def killed(self) -> list[str]:
+        """Cameras whose recorder was ended."""
+        return []
 
     def is_alive(self, camera_id: str) -> bool:
         return self.alive

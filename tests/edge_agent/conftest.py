@@ -10,8 +10,8 @@ import pytest
 
 from calibration.sets import shipped_names
 
-_CHROMIUM = Path("/usr/bin/chromium")
-_FLAGS = [
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
 ]  # fmt: skip
@@ -47,9 +47,9 @@ def thresholds(tmp_path_factory: pytest.TempPathFactory) -> str:
 def browser() -> Iterator[Any]:
     """Chromium as the system has it."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not _CHROMIUM.is_file():
-        pytest.skip(f"no browser at {_CHROMIUM}")
+    if not CHROMIUM.is_file():
+        pytest.skip(f"no browser at {CHROMIUM}")
     with sync_api.sync_playwright() as player:
-        opened = player.chromium.launch(executable_path=str(_CHROMIUM), args=_FLAGS)
+        opened = player.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_FLAGS)
         yield opened
         opened.close()

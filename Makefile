@@ -7,6 +7,9 @@ READY  := $(VENV)/.ready
 # insightface asks for opencv-python, which would overwrite the headless build: see docs/dependencies.md
 INSIGHTFACE := insightface==2.1
 
+# test files are shared out among so many processes; many tests wait for cameras, servers and clocks
+TEST_WORKERS ?= 2
+
 .PHONY: install demo test test-parts check bench faults clean schemas
 
 install: $(READY)
@@ -28,7 +31,7 @@ demo: install
 
 test: install test-parts
 	$(BIN)/renzheng models fetch opencv-zoo
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 # what a machine may lack for the tests; without root and apt those tests skip and say so
 test-parts:

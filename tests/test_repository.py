@@ -165,7 +165,7 @@ def test_no_weights_recordings_or_large_files_are_kept_here() -> None:
 
 def test_pictures_kept_here_are_the_drawn_ones_of_the_readme() -> None:
     pictures = {str(path) for path in tracked() if path.suffix in {".png", ".jpg", ".jpeg", ".webp", ".gif"}}
-    assert pictures <= {"docs/images/report.zh.png", "docs/images/report.en.png"}
+    assert pictures <= {f"docs/images/{name}.{language}.png" for name in ("report", "box") for language in ("zh", "en")}
 
 
 def test_readme_and_guides_say_the_same_in_both_languages() -> None:

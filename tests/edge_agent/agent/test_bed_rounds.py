@@ -34,7 +34,7 @@ BED = """
 [[bed]]
 id = "{bed}"
 camera = "counter"
-polygon = [[0.1, 0.2], [0.5, 0.2], [0.5, 0.4], [0.1, 0.4]]
+polygon = [[0.1, 0.{bed}], [0.5, 0.{bed}], [0.5, 0.{bed}8], [0.1, 0.{bed}8]]
 head = "right"
 """
 NOON_1 = "bed-P33028100001-20260501-fixed1-1"

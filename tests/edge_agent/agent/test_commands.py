@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.agent import replay
 from edge_agent.uplink.device import load_identity
 from renzheng.cli import run
 from renzheng.demo.footage import zones_toml
@@ -182,8 +183,13 @@ def test_what_cannot_be_replayed_is_told(
 
 
 def test_a_replay_writes_its_checks_and_does_not_go_over_another(
-    write: Write, tmp_path: Path, recording: Path, capfd: pytest.CaptureFixture[str]
+    write: Write,
+    tmp_path: Path,
+    recording: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(replay, "BEGIN_AFTER_S", 1.0)
     swipes, out = tmp_path / "swipes.csv", tmp_path / "out"
     swipes.write_text(SWIPES.format(terminal="T01"), encoding="utf-8")
     words = ["edge", "replay", "--config", write(), "--recordings", str(recording), "--swipes", str(swipes)]

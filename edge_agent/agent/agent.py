@@ -9,7 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,7 @@ from edge_agent.uplink.template_cache import EncryptedTemplateCache
 from edge_agent.uplink.uplink import Uplink
 from edge_agent.ward.ward_file import read_ward
 from models.pack import DEFAULT_PACK, load_pack
-from renzheng.errors import RenzhengError
+from renzheng.errors import RenzhengError, StorageFull
 from renzheng.files import make_private
 
 log = logging.getLogger(__name__)
@@ -223,7 +223,8 @@ class Agent:
         """What was open when the agent stopped, before a recorder may delete anything of it."""
         if parts.store.moved_aside is not None:
             parts.store.note_event("store_damaged", None, parts.store.moved_aside.name, parts.clock.now_s())
-        parts.outbox.retry_refused()
+        with suppress(StorageFull):  # the recorders, which make room, begin after this
+            parts.outbox.retry_refused()
         cleaned = parts.evidence.clean_up()
         resumed = parts.checks.resume()
         if self.beds is not None:

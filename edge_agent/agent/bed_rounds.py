@@ -26,6 +26,7 @@ from edge_agent.ward.rounds import day_of, is_missed, plan_rounds
 from edge_agent.ward.ward_file import Ward
 from renzheng.clock import from_seconds, to_seconds
 from renzheng.contracts import BedCheck
+from renzheng.errors import StorageFull
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,11 @@ class BedRounds:
             return
         planned = plan_rounds(self._ward, today, random.SystemRandom(), self._config.fixmedins_code)
         kept = [check for check in planned if self._only(check.due_s)]
-        self._store.plan_bed_checks(kept, note=(PLANNED_NOTE, today.isoformat()))
+        try:
+            self._store.plan_bed_checks(kept, note=(PLANNED_NOTE, today.isoformat()))
+        except StorageFull as full:
+            log.warning("the day's bed checks are planned when there is room", extra=facts(why=str(full)))
+            return
         for check in self._store.open_bed_checks():
             self._pin(check)
         log.info("the day's bed checks are planned", extra=facts(day=today, checks=len(planned)))

@@ -6,6 +6,7 @@ synced at each commit), so that a killed agent or a power cut loses nothing it h
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +17,7 @@ from edge_agent.outbox.finished import CLIP_DROPPED, FinishedChecks
 from edge_agent.outbox.footfall import Footfall
 from edge_agent.outbox.records import Accepted, CheckSummary, NumberedEvent, PlannedBedCheck, SwipeRecord
 from edge_agent.outbox.swipes import SWIPE_CONFLICT, Swipes
+from renzheng.errors import StorageFull
 
 __all__ = [
     "BED_CHECK_MISSED",
@@ -45,7 +47,7 @@ class Store(Swipes, BedChecks, FinishedChecks, Footfall, Diary):
         self.database = Database(path)
         self.moved_aside = self.database.moved_aside
         try:
-            with self.database.transaction() as write:
+            with suppress(StorageFull), self.database.transaction() as write:  # on a full disk they run out in time
                 write.execute("UPDATE outbox SET state = 'pending', held_until_s = 0 WHERE state = 'sending'")
         except BaseException:
             self.close()

@@ -14,9 +14,11 @@ from edge_agent.agent.bed_rounds import FAILURES_MAX, BedRounds
 from edge_agent.agent.dispatcher import TRIES
 from edge_agent.live.jobs import BedJob, JobFailed
 from edge_agent.live.vision_process import VisionDied
+from edge_agent.outbox.store import Store
 from edge_agent.ward.ward_file import read_ward
 from renzheng.clock import SHANGHAI, to_seconds
 from renzheng.contracts import RoundKind
+from renzheng.errors import StorageFull
 from tests.edge_agent.agent.small_box import HandClock, SmallBox, Step, wait_for
 from tests.edge_agent.outbox.builders import NOON_S
 
@@ -148,6 +150,21 @@ def test_a_full_disk_is_waited_out(tmp_path: Path) -> None:
     with WardBox(tmp_path, *full, beds="1") as box:
         asyncio.run(box.work(box.made, box.beds.run))
         assert not any(job.give_up for job in box.bed_jobs())
+
+
+def test_on_a_full_disk_a_day_is_planned_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, full = Store.plan_bed_checks, [1, 1]
+
+    def plan(store: Store, *given: object, **more: object) -> int:
+        if full:
+            full.pop()
+            raise StorageFull("no room")
+        return real(store, *given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Store, "plan_bed_checks", plan)
+    with WardBox(tmp_path, beds="1") as box:
+        box.beds.resume()  # the start of the agent goes on
+        asyncio.run(box.work(box.made, box.beds.run))
 
 
 def test_stopping_does_not_wait_for_a_bed_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -390,3 +391,20 @@ def test_a_store_on_a_full_disk_is_told_as_such(small_disk: Callable[[str], Path
     (folder / "others").write_bytes(bytes(64 * 1024))
     with pytest.raises(StorageFull, match="no space left"):
         Store(folder / "agent.sqlite")
+
+
+def test_a_store_that_was_killed_with_things_on_their_way_opens_on_a_full_disk(
+    small_disk: Callable[[str], Path],
+) -> None:
+    folder = small_disk("1m")
+    killed = Store(folder / "agent.sqlite")
+    finish(killed)
+    assert Outbox(killed).lease("check", 1, NOON_S + 10, 60)
+    with (folder / "others").open("wb", buffering=0) as others, suppress(OSError):
+        while others.write(b"\0" * 1024):
+            pass
+    with Store(folder / "agent.sqlite") as store:  # beside the one that was killed, whose files are still there
+        assert store.find("S1") is not None
+        (folder / "others").unlink()
+        assert [item.name for item in Outbox(store).lease("check", 1, NOON_S + 3600, 60)] == ["S1"]
+    killed.close()

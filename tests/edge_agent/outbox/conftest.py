@@ -37,4 +37,4 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
     yield mounted
     for folder in folders:
-        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["umount", "-l", folder], check=True)  # lazily: a test that failed may still have a file open

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vision.types import BgrImage, FloatArray
 
@@ -20,7 +20,8 @@ class Person:
 class References:
     """Everyone a check compares with. ``holder`` is ``None`` when the person number is unknown.
 
-    ``reachable`` is false when nobody could be asked: whether the person is enrolled is then not known.
+    ``reachable`` is false when nobody could be asked: whether the person is enrolled is then not known. ``stale`` ones
+    are older than an approval may be: they may say who somebody is, and nobody may be accused on them.
     """
 
     holder: Person | None
@@ -28,3 +29,8 @@ class References:
     staff: tuple[Person, ...] = ()
     agents_without_photo: int = 0
     reachable: bool = True
+    stale: bool = False
+
+    def withheld(self) -> References:
+        """Staff alone, as where nobody could be asked: whoever is known later decides."""
+        return replace(self, holder=None, agents=(), agents_without_photo=0, reachable=False)

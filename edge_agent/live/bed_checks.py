@@ -77,6 +77,9 @@ class BedChecks:
         references = self._references(asked.patient, asked.asked_s)
         empty = self._empty[place.camera.id]
         checked = check_bed(asked, place.ring, place.surroundings, references, self._settings(place), empty)
+        if references.stale and checked.check.verdict is BedVerdict.SOMEONE_ELSE:  # an empty bed needs no templates
+            known = references.withheld()
+            checked = check_bed(asked, place.ring, place.surroundings, known, self._settings(place), empty)
         check = naming_unfit_camera(checked.check)
         if checked.pending is not None and self._box.keeper.keys.server_public_key is None:
             return self._stopped(job, asked, place, Reason.REFERENCE_UNREACHABLE)

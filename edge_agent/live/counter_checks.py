@@ -10,10 +10,11 @@ from edge_agent.live.jobs import AheadJob, CheckDone, LookedAhead, SwipeJob
 from edge_agent.live.vision_box import CameraPlace, VisionBox
 from edge_agent.search import CheckSettings
 from renzheng.clock import to_seconds
-from renzheng.contracts import Reason, Swipe, Verdict
+from renzheng.contracts import FLAGGED, Reason, Swipe, Verdict
 from renzheng.errors import BadInput, StorageFull
 from renzheng.files import storage_errors
 from vision.evidence import tracks_shown
+from vision.people import References
 
 WITHOUT_TRUE_PICTURE = frozenset({Reason.NO_PICTURE, Reason.PICTURE_DARK, Reason.PICTURE_FROZEN})
 """What a covered, blinded or stuck camera gives; an operator is told to look at it."""
@@ -69,11 +70,20 @@ class CounterChecks:
     def _checked(self, job: SwipeJob, place: CameraPlace, settings: CheckSettings) -> CheckDone:
         swipe = job.swipe
         references = self._box.references.references_for(swipe.psn_no, swipe.setl_time)
-        if not references.reachable and self._box.keeper.keys.server_public_key is None:
-            return self._stopped(job, place, settings, Reason.REFERENCE_UNREACHABLE)
+        nobody_decides = self._box.keeper.keys.server_public_key is None
         doubtful = job.clock_doubt or place.ring.clock_unclear(window_of(swipe, settings))
         doubts = (Reason.CLOCK_UNCLEAR,) if doubtful else ()
-        checked = check_swipe(swipe, place.ring, place.surroundings, references, settings, doubts)
+
+        def seen_with(known: References) -> CheckedSwipe:
+            return check_swipe(swipe, place.ring, place.surroundings, known, settings, doubts)
+
+        if not references.reachable and nobody_decides:
+            return self._stopped(job, place, settings, Reason.REFERENCE_UNREACHABLE)
+        checked = seen_with(references)
+        if references.stale and checked.check.verdict in FLAGGED:
+            if nobody_decides:
+                return self._stopped(job, place, settings, Reason.REFERENCE_UNREACHABLE)
+            checked = seen_with(references.withheld())
         check = naming_unfit_camera(checked.check)
         if not job.final:
             return CheckDone(job.job_id, check)

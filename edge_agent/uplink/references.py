@@ -33,9 +33,14 @@ UNIT_TOLERANCE = 1e-3
 """How far from 1 the length of a template may be; float32 rows of up to 512 numbers stay within 1e-5."""
 
 FRESH_S = 600.0
-"""An answer older than this is asked for again where the server can be: an agent may have been approved since."""
+"""On an answer older than this nobody is accused: an agent may have been approved since."""
+
+ASK_AGAIN_S = 0.8 * FRESH_S
+"""Asked for again a while before, so that it is still fresh when the check has waited for its turn."""
 
 STAFF_EVERY_S = 3600.0
+STAFF_FRESH_S = 2 * STAFF_EVERY_S
+"""The same for the staff: a clerk may have been enrolled since."""
 
 
 class TemplatesRefused(BadInput):
@@ -91,8 +96,9 @@ def check_answer(answer: TemplateAnswer | StaffAnswer, embedder_sha256: str, siz
 class CachedReferences:
     """Keeps :class:`edge_agent.references.ReferenceSource` with what the cache holds.
 
-    Not ``reachable`` when the holder's answer or the staff is not there: whoever is not known must not be accused.
-    ``local_staff`` are people enrolled on the box itself; with them, the server's staff may be missing.
+    Not ``reachable`` when the holder's answer or the server's staff is not there: whoever is not known must not be
+    accused. ``stale`` when one of them is older than it may be for that. ``local_staff`` are people enrolled on the box
+    itself; they are among the references in any case, and do not stand for the server's.
     """
 
     def __init__(
@@ -104,14 +110,16 @@ class CachedReferences:
         local_staff: Sequence[Person] | None = None,
     ) -> None:
         self._cache, self._embedder, self._size, self._clock = cache, embedder_sha256, size, clock
-        self._local_staff = local_staff
+        self._local_staff = _comparable(local_staff or ())
 
     def references_for(self, psn_no: str, at: datetime) -> References:
         """The people a swipe by ``psn_no`` at that time is compared with."""
-        staff = self.staff_people()
-        answer = self._cache.get(psn_no, at, self._clock.now_s())
-        if staff is None or answer is None:
-            return References(None, staff=staff or (), reachable=False)
+        now_s = self._clock.now_s()
+        stale = self._is_stale(psn_no, at, now_s)  # asked first: what is read after it can only be newer
+        known, answer = self._known_staff(now_s), self._cache.get(psn_no, at, now_s)
+        staff = (*self._local_staff, *(known or ()))
+        if known is None or answer is None:
+            return References(None, staff=staff, reachable=False)
         try:
             holder = self._person(answer.holder) if answer.holder else None
             approved = {agent.person.person_id: agent.person for agent in answer.agents if holds(agent, at)}
@@ -120,22 +128,34 @@ class CachedReferences:
             log.warning("templates of a holder cannot be compared", extra=facts(why=str(refused)))
             return References(None, staff=staff, reachable=False)
         usable = tuple(agent for agent in agents if len(agent.templates))
-        return References(holder, usable, staff, agents_without_photo=len(agents) - len(usable))
+        return References(holder, usable, staff, agents_without_photo=len(agents) - len(usable), stale=stale)
 
     def staff_people(self) -> tuple[Person, ...] | None:
-        """Every member of staff who can be compared; ``None`` when it is not known who they are."""
-        answer = self._cache.staff(self._clock.now_s())
+        """Every member of staff who can be compared; ``None`` when it is not known whom the server has."""
+        known = self._known_staff(self._clock.now_s())
+        return None if known is None else (*self._local_staff, *known)
+
+    def _known_staff(self, now_s: float) -> tuple[Person, ...] | None:
+        answer = self._cache.staff(now_s)
+        if answer is None:
+            return None
         try:
-            known = None if answer is None else [self._person(person) for person in answer.staff]
+            people = [self._person(person) for person in answer.staff]
         except TemplatesRefused as refused:
             log.warning("templates of staff cannot be compared", extra=facts(why=str(refused)))
-            known = None
-        if known is None and self._local_staff is None:
             return None
-        return tuple(person for person in (*(self._local_staff or ()), *(known or ())) if len(person.templates))
+        return _comparable(people)
+
+    def _is_stale(self, psn_no: str, at: datetime, now_s: float) -> bool:
+        age_s, staff_age_s = self._cache.age_s(psn_no, at, now_s), self._cache.staff_age_s(now_s)
+        return age_s is None or staff_age_s is None or age_s > FRESH_S or staff_age_s > STAFF_FRESH_S
 
     def _person(self, given: PersonTemplates) -> Person:
         return person_of(given, self._embedder, self._size)
+
+
+def _comparable(people: Sequence[Person]) -> tuple[Person, ...]:
+    return tuple(person for person in people if len(person.templates))
 
 
 def holds(agent: AgentOfHolder, at: datetime) -> bool:
@@ -171,7 +191,7 @@ class ReferenceKeeper:
         """
         now_s = self._clock.now_s()
         age_s = self._cache.age_s(psn_no, at, now_s)
-        if age_s is None or age_s > FRESH_S:
+        if age_s is None or age_s > ASK_AGAIN_S:
             try:
                 return _known(await self._asked(psn_no, at))
             except (TimeoutError, RenzhengError) as failure:

@@ -92,8 +92,11 @@ class EncryptedTemplateCache:
 
     def age_s(self, psn_no: str, at: datetime, now_s: float) -> float | None:
         """How long ago the answer was given; ``None`` without one that still counts."""
-        row = self._row(self._name(psn_no, at), now_s)
-        return None if row is None else max(0.0, now_s - float(row[1]))
+        return self._age_s(self._name(psn_no, at), now_s)
+
+    def staff_age_s(self, now_s: float) -> float | None:
+        """How long ago the answer about the staff was given; ``None`` without one that still counts."""
+        return self._age_s(_STAFF, now_s)
 
     def touch(self, psn_no: str, at: datetime, now_s: float) -> None:
         """Count an answer as used now."""
@@ -139,6 +142,10 @@ class EncryptedTemplateCache:
         except (Tampered, ValidationError, TypeError):
             log.warning("an entry of the template cache cannot be read; it is taken for absent")
             return None
+
+    def _age_s(self, name: str, now_s: float) -> float | None:
+        row = self._row(name, now_s)
+        return None if row is None else max(0.0, now_s - float(row[1]))
 
     def _row(self, name: str, now_s: float) -> tuple[bytes, float] | None:
         if not self._path.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -266,6 +267,33 @@ def test_a_bed_without_templates_waits_and_is_decided_as_it_would_have_been(
         assert decide_pending_bed(check, pending, References(None, reachable=False)) is check
         with pytest.raises(BadInput, match="expected the samples of this check"):
             decide_pending_bed(check.model_copy(update={"check_id": "other"}), pending, known)
+
+
+class Stale:
+    """Templates as they were known a while ago."""
+
+    def __init__(self, box: VisionBox) -> None:
+        self._references = box.references
+
+    def references_for(self, psn_no: str, at: datetime) -> References:
+        return replace(self._references.references_for(psn_no, at), stale=True)
+
+
+def with_stale_templates(box: VisionBox, key: bytes | None) -> VisionBox:
+    return replace(without_templates(box, key), references=Stale(box))  # type: ignore[arg-type]
+
+
+def test_stale_templates_call_nobody_someone_else(make_ward_box: Callable[..., VisionBox]) -> None:
+    checks = checks_of(with_stale_templates(make_ward_box(), public_of(SERVER_KEY)))
+    found = {bed_id: check_of(checks.check(a_job(bed_id, f"bed-{bed_id}"))) for bed_id in VERDICTS}
+    assert {bed_id: check.verdict for bed_id, check in found.items()} == VERDICTS | {"left": V.PENDING_REFERENCE}
+    assert found["left"].reasons == (Reason.REFERENCE_UNREACHABLE,)
+    assert found["left"].sealed_samples is not None
+
+
+def test_stale_templates_without_a_server_call_nobody_someone_else(make_ward_box: Callable[..., VisionBox]) -> None:
+    done = checks_of(with_stale_templates(make_ward_box(), None)).check(a_job("left"))
+    assert (done.check.verdict, done.check.reasons) == (V.NOT_ASSESSABLE, (Reason.REFERENCE_UNREACHABLE,))
 
 
 def test_an_empty_bed_needs_no_templates(make_ward_box: Callable[..., VisionBox]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,90 @@ def test_a_check_without_templates_waits_and_is_decided_as_it_would_have_been(
         check, open_pending(SERVER_KEY, sealed.read_bytes(), "S1"), box.references.references_for(psn_no, START)
     )
     assert (later.verdict, later.reasons) == (at_once.verdict, at_once.reasons)
+
+
+class Stale:
+    """Templates as they were known a while ago."""
+
+    def __init__(self, box: VisionBox) -> None:
+        self._references = box.references
+
+    def references_for(self, psn_no: str, at: datetime) -> References:
+        return replace(self._references.references_for(psn_no, at), stale=True)
+
+
+def with_stale_templates(box: VisionBox, key: bytes | None) -> VisionBox:
+    keeper = replace(box.keeper, keys=replace(box.keeper.keys, server_public_key=key))
+    return replace(box, references=Stale(box), keeper=keeper)  # type: ignore[arg-type]
+
+
+STALE = [
+    ("howard", CROWD, Verdict.MISMATCH),
+    ("raj", EMPTY, Verdict.HOLDER_ABSENT),
+    ("sheldon", CROWD, Verdict.MATCH),
+    ("penny", TURNED, Verdict.NOT_ASSESSABLE),
+]
+
+
+@pytest.mark.parametrize(("psn_no", "second", "verdict"), STALE)
+def test_stale_templates_accuse_nobody_and_the_server_decides_as_the_box_would_have(
+    make_box: MakeBox, psn_no: str, second: float, verdict: Verdict
+) -> None:
+    box = make_box()
+    job = swipe_job(psn_no, second)
+    at_once = check_of(CounterChecks(box).check(job))
+    assert at_once.verdict is verdict
+    done = CounterChecks(with_stale_templates(box, public_of(SERVER_KEY))).check(job)
+    check = check_of(done)
+    if verdict not in FLAGGED:
+        assert (check.verdict, check.reasons) == (at_once.verdict, at_once.reasons)
+        return
+    assert (check.verdict, check.reasons) == (Verdict.PENDING_REFERENCE, (Reason.REFERENCE_UNREACHABLE,))
+    assert all(track.holder_score is None and track.agent_score is None for track in check.tracks)
+    assert {"sealed", "clip"} <= {file.kind for file in done.files}
+    sealed = next(file.path for file in done.files if file.kind == "sealed")
+    known = box.references.references_for(psn_no, START)
+    later = decide_pending(check, open_pending(SERVER_KEY, sealed.read_bytes(), "S1"), known)
+    assert (later.verdict, later.reasons) == (at_once.verdict, at_once.reasons)
+
+
+def test_an_agent_approved_since_the_box_last_asked_is_not_called_a_stranger(make_box: MakeBox) -> None:
+    box = make_box()
+    done = CounterChecks(with_stale_templates(box, public_of(SERVER_KEY))).check(swipe_job("howard", CROWD))
+    sealed = next(file.path for file in done.files if file.kind == "sealed")
+    agent = box.references.references_for("sheldon", START).holder
+    assert agent is not None
+    known = replace(box.references.references_for("howard", START), agents=(agent,))
+    later = decide_pending(check_of(done), open_pending(SERVER_KEY, sealed.read_bytes(), "S1"), known)
+    assert later.verdict is Verdict.PROXY_MATCH
+
+
+@pytest.mark.parametrize("key", [None, public_of(SERVER_KEY)])
+def test_an_opinion_on_stale_templates_accuses_nobody_either(make_box: MakeBox, key: bytes | None) -> None:
+    box = make_box()
+    done = CounterChecks(with_stale_templates(box, key)).check(swipe_job("howard", CROWD, final=False))
+    verdict = Verdict.NOT_ASSESSABLE if key is None else Verdict.PENDING_REFERENCE
+    assert (done.check.verdict, done.check.reasons) == (verdict, (Reason.REFERENCE_UNREACHABLE,))
+    assert done.files == ()
+
+
+def test_stale_templates_without_a_server_accuse_nobody(make_box: MakeBox) -> None:
+    done = CounterChecks(with_stale_templates(make_box(), None)).check(swipe_job("howard", CROWD))
+    check = check_of(done)
+    assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.REFERENCE_UNREACHABLE,))
+
+
+def test_a_check_made_again_for_stale_templates_looks_at_no_picture_twice(
+    make_box: MakeBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = make_box()
+    place = box.places["counter"]
+    looked: list[object] = []
+    look = place.ring.look
+    monkeypatch.setattr(place.ring, "look", lambda *given: (looked.append(given[0]), look(*given))[1])
+    CounterChecks(with_stale_templates(box, public_of(SERVER_KEY))).check(swipe_job("howard", CROWD))
+    assert len(looked) == len(set(looked)) > 0
+    assert not place.memory._windows
 
 
 def test_without_templates_and_without_a_server_nothing_is_sealed_and_nobody_accused(make_box: MakeBox) -> None:

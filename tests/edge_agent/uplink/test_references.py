@@ -170,17 +170,53 @@ def test_who_was_never_asked_for_is_not_reachable(kept: Kept) -> None:
     assert (found.reachable, found.holder) == (False, None)
 
 
-def test_without_staff_nobody_is_reachable_because_the_clerk_would_be_a_stranger(
-    tmp_path: Path, server: StandInServer
+@pytest.mark.parametrize("own", [[], [Person("W1", unit(5)[None])]], ids=["no staff", "staff on the box alone"])
+def test_without_the_servers_staff_nobody_is_reachable_because_a_clerk_would_be_a_stranger(
+    own: list[Person], tmp_path: Path, server: StandInServer
 ) -> None:
     kept = Kept(tmp_path, server)
     kept.cache.put(an_answer("P1"), NOON, NOON_S)
-    assert not kept.references.references_for("P1", NOON).reachable
-    own = [Person("W1", unit(5)[None])]
+    local = CachedReferences(kept.cache, MODEL, SIZE, kept.clock, local_staff=own)
+    found = local.references_for("P1", NOON)
+    assert (found.reachable, found.holder, local.staff_people()) == (False, None, None)
+    assert [person.person_id for person in found.staff] == [person.person_id for person in own]
+
+
+def test_staff_on_the_box_is_known_beside_the_servers(kept: Kept) -> None:
+    kept.cache.put(an_answer("P1"), NOON, NOON_S)
+    kept.cache.put_staff(a_staff(a_person("W2", unit(6))), NOON_S)
+    own = [Person("W1", unit(5)[None]), Person("no photo", np.empty((0, SIZE), np.float32))]
     local = CachedReferences(kept.cache, MODEL, SIZE, kept.clock, local_staff=own)
     found = local.references_for("P1", NOON)
     assert found.reachable
-    assert [person.person_id for person in found.staff] == ["W1"]
+    assert [person.person_id for person in found.staff] == ["W1", "W2"]
+    assert [person.person_id for person in local.staff_people() or ()] == ["W1", "W2"]
+
+
+@pytest.mark.parametrize(
+    ("holder_age_s", "staff_age_s", "stale"),
+    [
+        (0.0, 0.0, False),
+        (module.FRESH_S - 30, module.STAFF_FRESH_S - 30, False),
+        (module.FRESH_S + 1, 0.0, True),
+        (0.0, module.STAFF_FRESH_S + 1, True),
+    ],
+)
+def test_an_answer_older_than_an_approval_or_a_new_clerk_may_be_is_stale(
+    holder_age_s: float, staff_age_s: float, stale: bool, kept: Kept
+) -> None:
+    kept.cache.put(an_answer("P1"), NOON, NOON_S - holder_age_s)
+    kept.cache.put_staff(a_staff(), NOON_S - staff_age_s)
+    found = kept.references.references_for("P1", NOON)
+    assert (found.reachable, found.holder is not None, found.stale) == (True, True, stale)
+
+
+def test_while_the_server_answers_no_answer_gets_stale(kept: Kept, server: StandInServer) -> None:
+    server.tell(people={"P12": dumped(an_answer("P12"))})
+    kept.cache.put(an_answer("P12"), NOON, NOON_S - module.FRESH_S + 30)
+    assert kept.ensure("P12") is Found.HERE
+    age_s = kept.cache.age_s("P12", NOON, kept.clock.now_s())
+    assert age_s is not None and age_s < 30
 
 
 BAD: dict[str, PersonTemplates] = {
@@ -234,6 +270,7 @@ def test_a_cached_answer_serves_while_the_server_does_not(fault: str, kept: Kept
     kept.cache.put(an_answer("P8"), NOON, NOON_S - 2 * module.FRESH_S)
     server.fail(fault, route="/v1/templates")
     assert kept.ensure("P8", timeout_s=0.3) is Found.HERE
+    assert kept.references.references_for("P8", NOON).stale
     assert kept.ensure("not-asked-before", timeout_s=0.3) is Found.UNREACHABLE
 
 

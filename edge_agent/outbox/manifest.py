@@ -90,10 +90,11 @@ def read_manifest(path: Path) -> SignedManifest:
         raise BadInput(f"{path}: expected a signed manifest: {error.error_count()} fields are wrong") from error
 
 
-def verify_manifest(signed: SignedManifest, public_key: bytes, clip_path: Path) -> ClipManifest:
-    """The manifest, once its signature is that device's and the clip's bytes are those it names.
+def verify_manifest(signed: SignedManifest, public_key: bytes, clip_path: Path, check_id: str) -> ClipManifest:
+    """The manifest, once its signature is that device's, it is of that check, and the clip's bytes are those it names.
 
-    ``public_key`` is the raw Ed25519 key, 32 bytes. Raises :class:`Tampered`, which says what does not fit.
+    ``public_key`` is the raw Ed25519 key, 32 bytes. A clip of the same device that is offered for another check is
+    refused like any other. Raises :class:`Tampered`, which says what does not fit.
     """
     if signed.key_id != hashlib.sha256(public_key).hexdigest():
         raise Tampered(f"{clip_path}: the manifest is signed with another key, {signed.key_id[:12]}…")
@@ -102,6 +103,8 @@ def verify_manifest(signed: SignedManifest, public_key: bytes, clip_path: Path) 
         manifest = ClipManifest.model_validate_json(signed.manifest)
     except ValidationError as error:
         raise Tampered(f"{clip_path}: what was signed is not a manifest of a clip") from error
+    if manifest.clip_id != check_id:
+        raise Tampered(f"{clip_path}: the manifest is of the check {manifest.clip_id}, not of {check_id}")
     if not clip_path.is_file():
         raise Tampered(f"{clip_path}: the clip is not there")
     size = clip_path.stat().st_size

@@ -99,7 +99,7 @@ class StandIn:
             keys = self.db.execute("SELECT public_key FROM used_tokens").fetchall()
             for (key,) in keys:
                 if hashlib.sha256(key).hexdigest() == signed.key_id:
-                    verify_manifest(signed, key, upload)
+                    verify_manifest(signed, key, upload, check_id)
             if sha256_file(upload) != metadata["sha256"]:
                 raise Tampered("the clip's digest is another")
         except ValueError as error:

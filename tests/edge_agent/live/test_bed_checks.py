@@ -146,7 +146,7 @@ def test_somebody_else_in_bed_leaves_faces_still_and_a_signed_clip(make_ward_box
     assert {file.kind for file in done.files} == {"sample", "still", "clip", "manifest"}
     clip = next(file.path for file in done.files if file.kind == "clip")
     signed = read_manifest(next(file.path for file in done.files if file.kind == "manifest"))
-    manifest = verify_manifest(signed, box.keeper.keys.signing.public, clip)
+    manifest = verify_manifest(signed, box.keeper.keys.signing.public, clip, "bed-1")
     assert (manifest.clip_id, manifest.camera_id) == ("bed-1", "ward")
 
 

@@ -77,7 +77,7 @@ def test_a_flagged_check_leaves_faces_still_and_a_clip_with_its_signed_manifest(
     clip = next(file.path for file in done.files if file.kind == "clip")
     assert check.clip is not None and check.clip.sha256 == sha256_file(clip)
     signed = read_manifest(next(file.path for file in done.files if file.kind == "manifest"))
-    manifest = verify_manifest(signed, box.keeper.keys.signing.public, clip)
+    manifest = verify_manifest(signed, box.keeper.keys.signing.public, clip, "S1")
     assert (manifest.clip_id, manifest.camera_id, manifest.codec) == ("S1", "counter", "h264")
     assert [segment.name for segment in manifest.segments] == list(check.clip.source)
 

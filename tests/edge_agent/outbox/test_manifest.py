@@ -62,7 +62,7 @@ def signed_beside(clip: Path) -> SignedManifest:
 
 def test_a_manifest_tells_check_camera_box_and_what_the_clip_was_cut_from(clip: Path) -> None:
     check = a_checked_swipe(clip)
-    manifest = verify_manifest(signed_beside(clip), KEY.public, clip)
+    manifest = verify_manifest(signed_beside(clip), KEY.public, clip, "S1")
 
     assert check.clip is not None
     assert (manifest.clip_id, manifest.camera_id, manifest.device_id) == ("S1", "counter", "box-7")
@@ -94,13 +94,13 @@ def test_a_changed_byte_of_the_clip_is_noticed(clip: Path) -> None:
     data[1234] ^= 1
     clip.write_bytes(data)
     with pytest.raises(Tampered, match="the clip's bytes are not those that were signed"):
-        verify_manifest(signed, KEY.public, clip)
+        verify_manifest(signed, KEY.public, clip, "S1")
     clip.write_bytes(data[:-1])
     with pytest.raises(Tampered, match="expected 4000 bytes, found 3999"):
-        verify_manifest(signed, KEY.public, clip)
+        verify_manifest(signed, KEY.public, clip, "S1")
     clip.unlink()
     with pytest.raises(Tampered, match="the clip is not there"):
-        verify_manifest(signed, KEY.public, clip)
+        verify_manifest(signed, KEY.public, clip, "S1")
 
 
 def test_a_changed_word_of_the_manifest_is_noticed(clip: Path) -> None:
@@ -108,23 +108,28 @@ def test_a_changed_word_of_the_manifest_is_noticed(clip: Path) -> None:
     facts = json.loads(signed.manifest) | {"camera_id": "other"}
     for text in (json.dumps(facts), signed.manifest + " "):
         with pytest.raises(Tampered, match="the signature does not belong"):
-            verify_manifest(signed.model_copy(update={"manifest": text}), KEY.public, clip)
+            verify_manifest(signed.model_copy(update={"manifest": text}), KEY.public, clip, "S1")
 
 
 def test_another_devices_manifest_is_noticed_whatever_it_says_of_its_key(clip: Path) -> None:
     stranger = SigningKey(bytes(32))
     forged = sign_manifest(manifest_of(a_checked_swipe(clip), clip), stranger)
     with pytest.raises(Tampered, match="signed with another key"):
-        verify_manifest(forged, KEY.public, clip)
+        verify_manifest(forged, KEY.public, clip, "S1")
     with pytest.raises(Tampered, match="the signature does not belong"):
-        verify_manifest(forged.model_copy(update={"key_id": KEY.key_id}), KEY.public, clip)
+        verify_manifest(forged.model_copy(update={"key_id": KEY.key_id}), KEY.public, clip, "S1")
+
+
+def test_a_clip_of_another_check_is_noticed_though_device_and_bytes_are_right(clip: Path) -> None:
+    with pytest.raises(Tampered, match="the manifest is of the check S1, not of S2"):
+        verify_manifest(signed_beside(clip), KEY.public, clip, "S2")
 
 
 def test_something_else_that_the_device_signed_is_no_manifest(clip: Path) -> None:
     text = '{"hello": 1}'
     signed = SignedManifest(manifest=text, key_id=KEY.key_id, signature=KEY.sign(text.encode()))
     with pytest.raises(Tampered, match="what was signed is not a manifest"):
-        verify_manifest(signed, KEY.public, clip)
+        verify_manifest(signed, KEY.public, clip, "S1")
 
 
 def test_a_manifest_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_check_arrives_with_its_small_files_and_then_its_clip(server: StandInS
     assert (check.device_id, check.arrivals, report.kind, report.arrivals) == ("box", 1, "report", 1)
     clip = clip_of(server, "A1")
     assert clip is not None
-    manifest = verify_manifest(SignedManifest.model_validate_json(clip.manifest), KEY.public, clip.path)
+    manifest = verify_manifest(SignedManifest.model_validate_json(clip.manifest), KEY.public, clip.path, "A1")
     assert (manifest.clip_id, manifest.sha256) == ("A1", clip.sha256)
     assert clip.path.read_bytes() == path.read_bytes()
     assert "A1" not in server.clips_before_checks()

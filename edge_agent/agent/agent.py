@@ -226,6 +226,9 @@ class Agent:
         with suppress(StorageFull):  # the recorders, which make room, begin after this
             parts.outbox.retry_refused()
         cleaned = parts.evidence.clean_up()
+        if cleaned.unclaimed:
+            detail = f"{cleaned.unclaimed} in {parts.folders.evidence.name}/"
+            parts.store.note_event("evidence_unclaimed", None, detail, parts.clock.now_s())
         resumed = parts.checks.resume()
         if self.beds is not None:
             self.beds.resume()

@@ -31,6 +31,7 @@ EVENT_WORDS: dict[str, Words] = {
     "evidence_space_low": Words("证据空间不足", "little room is left for evidence"),
     "evidence_space_full": Words("证据空间已满", "the room for evidence is used up"),
     "evidence_space_enough": Words("证据空间恢复充足", "there is room for evidence again"),
+    "evidence_unclaimed": Words("有核验记录以外的证据，已保留", "evidence that no check names was found and kept"),
     "bed_check_missed": Words("错过一次查床", "a bed check was missed"),
     "store_damaged": Words("数据库损坏，已移开并新建", "the store was damaged; a new one was begun"),
     "template_cache_damaged": Words("模板缓存损坏，已重建", "the template cache was damaged; a new one was begun"),

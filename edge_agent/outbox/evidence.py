@@ -39,6 +39,9 @@ ENOUGH_SHARE = 0.9
 REMEMBERED_S = 90 * 86_400.0
 """How long the id of a sent check is known, so that a terminal may repeat its swipe."""
 
+COMPLETE = ("manifest.json", "samples.sealed")
+"""Files that are written last, or decide a check: a folder with one of them is worth keeping whoever names it."""
+
 BATCH = 50
 PURGED_AT_ONCE = 200
 """Most checks that one purge takes, so that it never holds the agent up for long."""
@@ -50,10 +53,12 @@ Alarm = Literal["", "evidence_space_low", "evidence_space_full"]
 
 @dataclass(frozen=True)
 class Purged:
-    """What a purge or a clean-up removed; ``checks`` of them, or folders."""
+    """What a purge or a clean-up removed; ``checks`` of them, or folders. ``unclaimed`` are folders that stay although
+    no check names them."""
 
     checks: int = 0
     size_bytes: int = 0
+    unclaimed: int = 0
 
 
 class Evidence:
@@ -135,24 +140,27 @@ class Evidence:
         shutil.rmtree(self._folder / file_stem(check.check_id), ignore_errors=True)
 
     def clean_up(self) -> Purged:
-        """At the start, while nothing is being written: remove folders that no check names, and half-written files.
+        """At the start, while nothing is being written: remove half-written files, and folders that no check names.
 
-        Beside a store that was moved aside as damaged every folder stays: it may be named there.
+        Complete evidence stays even so and is counted as unclaimed: the store may have been deleted, or brought back
+        from an old copy. Beside a store that was moved aside as damaged every folder stays: it may be named there.
         """
         if not self._folder.is_dir():
             return Purged()
         named = {file_stem(check_id) for check_id in self._store.checks_with_evidence()}
         keep_unknown = bool(damaged_files(self._store.database.path))
-        removed, freed = 0, 0
+        removed, freed, unclaimed = 0, 0, 0
         for folder in [path for path in self._folder.iterdir() if path.is_dir()]:
-            if folder.name in named or keep_unknown:
+            complete = any((folder / name).is_file() for name in COMPLETE)
+            unclaimed += complete and folder.name not in named
+            if folder.name in named or complete or keep_unknown:
                 for part in [path for path in folder.rglob("*") if is_part(path.name)]:
                     part.unlink(missing_ok=True)
             else:
                 freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
                 shutil.rmtree(folder)
                 removed += 1
-        return Purged(removed, freed)
+        return Purged(removed, freed, unclaimed)
 
 
 class EvidenceBudget:

@@ -250,6 +250,17 @@ def test_a_store_that_is_damaged_ends_it_and_is_moved_aside_at_the_next_start(
         assert "store_damaged" in [numbered.event.kind for numbered in store.events_since()]
 
 
+def test_evidence_beside_a_store_that_was_deleted_stays_and_is_told(config_path: Path) -> None:
+    manifest = config_path.parent / "data" / "evidence" / "S1" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{}", encoding="utf-8")
+    asyncio.run(stopped_after(Agent(read_config(config_path)), 0.0))
+    with Store(config_path.parent / "data" / "agent.sqlite") as store:
+        told = {numbered.event.kind: numbered.event.detail for numbered in store.events_since()}
+    assert told["evidence_unclaimed"] == "1 in evidence/"
+    assert manifest.exists()
+
+
 def test_a_stop_right_after_the_start_ends_in_order(config_path: Path) -> None:
     assert asyncio.run(stopped_after(Agent(read_config(config_path)), 0.0)) < 15
 

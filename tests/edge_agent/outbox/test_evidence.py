@@ -160,7 +160,7 @@ def test_folders_that_no_check_names_go_at_the_start_and_those_of_open_checks_st
         done_swipe(store.database.path.parent, open_id)  # written, but killed before it was kept
     store.plan_bed_checks([("bed", "12", RoundKind.FIXED, NOON_S)])
     done_swipe(store.database.path.parent, "bed")
-    done_swipe(store.database.path.parent, "stray")
+    done_swipe(store.database.path.parent, "stray", kinds=("sample", "still", "clip"))
     half = folder_of(store) / "done" / ".clip.77.part.mp4"
     half.write_bytes(b"half")
     kept = {name for name in there(store) if name != "stray"}
@@ -168,9 +168,25 @@ def test_folders_that_no_check_names_go_at_the_start_and_those_of_open_checks_st
     removed = Evidence(store, folder_of(store), KeepConfig()).clean_up()
 
     assert there(store) == kept
-    assert (removed.checks, removed.size_bytes) == (1, 1000 + len(b"face" + b"still" + b"{}"))
+    assert (removed.checks, removed.size_bytes) == (1, 1000 + len(b"face" + b"still"))
+    assert removed.unclaimed == 0
     assert not half.exists()
     assert (folder_of(store) / "done" / "clip.mp4").exists()
+
+
+@pytest.mark.parametrize("kinds", [("sample", "clip", "manifest"), ("sealed",)])
+def test_complete_evidence_that_no_check_names_stays_and_is_counted(store: Store, kinds: tuple[str, ...]) -> None:
+    finish(store, "named")
+    done_swipe(store.database.path.parent, "of a lost store", kinds=kinds)
+    done_swipe(store.database.path.parent, "half", kinds=("sample", "still"))
+    part = next(path for path in folder_of(store).iterdir() if path.name.startswith("of-a")) / ".clip.77.part.mp4"
+    part.write_bytes(b"half")
+    kept = {name for name in there(store) if name != "half"}
+
+    for _ in range(2):
+        cleaned = Evidence(store, folder_of(store), KeepConfig()).clean_up()
+        assert cleaned.unclaimed == 1
+    assert there(store) == kept and not part.exists()
 
 
 def test_beside_a_damaged_store_no_folder_is_removed(tmp_path: Path) -> None:

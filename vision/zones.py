@@ -22,6 +22,10 @@ ON_EDGE = 1e-9
 """So near an edge, in shares of the picture, a point is on it, and a point on an edge is inside."""
 
 
+RASTER = 100
+"""Points across and down a polygon that its overlap with another is counted on."""
+
+
 class ZoneKind(StrEnum):
     """What a zone is for."""
 
@@ -134,6 +138,18 @@ def polygon_area(polygon: tuple[Point, ...]) -> float:
     """Area as a share of the picture, by the shoelace formula."""
     pairs = zip(polygon, polygon[1:] + polygon[:1], strict=True)
     return abs(sum(ax * by - bx * ay for (ax, ay), (bx, by) in pairs)) / 2
+
+
+def overlap_share(first: tuple[Point, ...], second: tuple[Point, ...]) -> float:
+    """How much of the smaller of two polygons lies in the other, 0 to 1; to about a hundredth."""
+    smaller, larger = sorted((first, second), key=polygon_area)
+    own, other = (np.asarray(polygon, dtype=np.float64) for polygon in (smaller, larger))
+    low_xy, high_xy = own.min(axis=0), own.max(axis=0)
+    steps = (np.arange(RASTER) + 0.5) / RASTER
+    grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+    points = low_xy + grid * (high_xy - low_xy)
+    points = points[in_polygon(points, own)]
+    return float(in_polygon(points, other).mean()) if len(points) else 0.0
 
 
 def _first_crossing(polygon: tuple[Point, ...]) -> tuple[int, int] | None:

@@ -23,6 +23,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Iterator
 from datetime import time
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,10 +32,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, PositiveFloat, Vali
 from edge_agent.edge_config import Part, ScheduleWindow
 from renzheng.errors import BadInput
 from vision.photo import PhotoRefused, load_photo
-from vision.zones import Point, polygon_problem
+from vision.zones import Point, overlap_share, polygon_problem
 
 HEADS_DEG = {"up": 0.0, "right": 90.0, "down": 180.0, "left": 270.0}
 EXPECTED_HEAD = f"expected {', '.join(HEADS_DEG)}, or degrees clockwise from up, 0 to 360"
+
+OVERLAP_MAX = 0.02
+"""Of the smaller of two beds; a hand drawn line may be crossed by so much, a lying face may not."""
 
 
 def _head_deg(given: Any) -> float:
@@ -142,9 +146,23 @@ def _problems(ward: Ward, cameras: Collection[str]) -> Iterator[str]:
         for picture in bed.empty_pictures:
             if problem := _picture_problem(picture):
                 yield f"bed {bed.bed_id}, empty_pictures: {problem}"
+    yield from _overlaps(ward)
     for name, drawn in (("surprise", ward.rounds.surprise), ("night", ward.rounds.night)):
         if drawn is not None and drawn.start == drawn.end:
             yield f"rounds, {name}: expected a start and an end that differ, found {drawn.start:%H:%M} twice"
+
+
+def _overlaps(ward: Ward) -> Iterator[str]:
+    """A face that lies in two beds would count for both, and accuse the patient of one of them."""
+    for bed, other in combinations(ward.beds, 2):
+        if bed.camera_id != other.camera_id or bed.bed_id == other.bed_id:
+            continue
+        share = overlap_share(bed.polygon, other.polygon)
+        if share > OVERLAP_MAX:
+            yield (
+                f"beds {bed.bed_id} and {other.bed_id}, polygon: expected outlines drawn apart on {bed.camera_id}, "
+                f"found that they share {share:.0%} of the smaller"
+            )
 
 
 def _picture_problem(picture: Path) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.zones import Point, Zone, ZoneKind, Zones, polygon_area, polygon_problem
+from vision.zones import Point, Zone, ZoneKind, Zones, overlap_share, polygon_area, polygon_problem
 
 LEFT = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
 ARROW = ((0.1, 0.1), (0.9, 0.5), (0.1, 0.9), (0.4, 0.5))
@@ -150,3 +150,19 @@ def test_what_is_no_polygon_is_refused(polygon: tuple[Point, ...], message: str)
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="kitchen"):
         Zones.whole_picture().holds("kitchen", np.empty((0, 2)))
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"),
+    [
+        (LEFT, 1.0),
+        (((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)), 0.0),
+        (((0.4, 0.0), (0.6, 0.0), (0.6, 1.0), (0.4, 1.0)), 0.5),
+        (((0.1, 0.1), (0.11, 0.1), (0.11, 0.11)), 1.0),
+        (((0.495, 0.3), (0.595, 0.3), (0.595, 0.4), (0.495, 0.4)), 0.05),
+        (((0.0, 0.0), (1.0, 1.0), (0.0, 1.0)), 0.75),
+    ],
+)
+def test_polygons_share_what_they_share_of_the_smaller(other: tuple[Point, ...], shared: float) -> None:
+    assert overlap_share(LEFT, other) == pytest.approx(shared, abs=0.011)
+    assert overlap_share(other, LEFT) == overlap_share(LEFT, other) or polygon_area(other) == polygon_area(LEFT)

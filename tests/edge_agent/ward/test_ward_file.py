@@ -46,7 +46,9 @@ surprise = { rounds = 2, start = "09:30", end = "20:30" }
 night = { start = "22:00", end = "05:30" }
 """
     bed = BED + 'empty_pictures = ["empty.png"]\n'
-    ward = read(tmp_path, HEAD + rounds + bed + BED.replace("301-1", "3 床").replace('"right"', "225"))
+    ward = read(
+        tmp_path, HEAD + rounds + bed + BED.replace("301-1", "3 床").replace('"right"', "225").replace("0.2]", "0.6]")
+    )
     assert ward.admissions == tmp_path / "admissions.csv"
     assert ward.window_s == 20
     assert ward.rounds.fixed == (time(8, 30), time(15))
@@ -79,6 +81,8 @@ def test_the_head_points_where_a_word_or_degrees_say(tmp_path: Path, head: str, 
         (HEAD + BED.replace("0.5, 0.4", "5, 4"), "expected shares of the picture"),
         (HEAD + BED.replace("ward-301", "ward-302"), "bed 301-1, camera: expected one of ward-301, counter"),
         (HEAD + BED + BED, "bed 301-1: is there more than once"),
+        (HEAD + BED + BED.replace("301-1", "2").replace("0.2]", "0.39]").replace("0.4]", "0.6]"),
+         "beds 301-1 and 2, polygon: expected outlines drawn apart on ward-301, found that they share 5% of the small"),
         (HEAD + BED + 'colour = "red"', "bed 1 colour: Extra inputs are not permitted"),
         (HEAD + BED + 'empty_pictures = ["no.jpg"]', "empty_pictures: "),
         (HEAD + "window_s = 1\n" + BED, "window_s: "),
@@ -112,3 +116,9 @@ def test_a_file_that_is_missing_or_no_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "ward.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput, match="UTF-8"):
         read_ward(tmp_path / "ward.toml", CAMERAS)
+
+
+def test_beds_that_touch_or_that_other_cameras_see_at_the_same_place_are_no_mistake(tmp_path: Path) -> None:
+    touching = BED.replace("301-1", "2").replace("0.2]", "0.399]").replace("0.4]", "0.6]")
+    elsewhere = BED.replace("301-1", "3").replace("ward-301", "counter")
+    assert len(read(tmp_path, HEAD + BED + touching + elsewhere).beds) == 3

@@ -8,6 +8,9 @@ import re
 BED_CHECK_PREFIX = "bed-"
 """Begins the ids that a box gives its bed checks. No swipe may have such an id: it would take a bed check's place."""
 
+CHECK_ID_MAX = 128
+"""Characters of the id of a check, as the contracts have it."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _MADE_HERE = re.compile(r".*--[0-9a-f]{12}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from edge_agent.ward.ward_file import DrawnRounds, Ward
 from renzheng.clock import SHANGHAI, from_seconds, to_seconds
 from renzheng.contracts import RoundKind
-from renzheng.ids import BED_CHECK_PREFIX
+from renzheng.ids import BED_CHECK_PREFIX, CHECK_ID_MAX
 
 DAY = timedelta(days=1)
 
@@ -33,7 +34,8 @@ def plan_rounds(ward: Ward, day: date, draw: random.Random, institution: str = "
     """Every bed check of a day, in order of time; a night that begins on the day belongs to it.
 
     ``draw`` decides the moments of surprise and night rounds: give ``random.SystemRandom()``, and keep what it gave,
-    because it will not give it again. Ids name institution, day, round and bed, so that a plan made twice is seen.
+    because it will not give it again. Ids name institution, day, round and bed, so that a plan made twice is seen;
+    one that would be too long for a check ends in a digest of itself.
     """
     planned = [
         PlannedCheck(_check_id(institution, day, kind, number, bed.bed_id), bed.bed_id, kind, due_s)
@@ -74,4 +76,8 @@ def _at(day: date, moment: time) -> float:
 
 def _check_id(institution: str, day: date, kind: RoundKind, number: int, bed_id: str) -> str:
     parts = (institution, f"{day:%Y%m%d}", f"{kind.value}{number}", bed_id)
-    return BED_CHECK_PREFIX + "-".join(part for part in parts if part)
+    check_id = BED_CHECK_PREFIX + "-".join(part for part in parts if part)
+    if len(check_id) <= CHECK_ID_MAX:
+        return check_id
+    digest = hashlib.sha256(check_id.encode()).hexdigest()
+    return f"{check_id[: CHECK_ID_MAX - len(digest) - 1]}-{digest}"

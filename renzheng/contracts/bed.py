@@ -19,6 +19,7 @@ from renzheng.contracts.check import (
     Unit,
 )
 from renzheng.contracts.reasons import BedVerdict, Reason
+from renzheng.ids import CHECK_ID_MAX
 
 
 class RoundKind(StrEnum):
@@ -43,7 +44,7 @@ class BedCheck(Contract):
 
     contract_version: Literal[1] = CONTRACT_VERSION
     kind: Literal["bed"] = "bed"
-    check_id: str = Field(min_length=1, max_length=128, description="round and bed; the same check has one id")
+    check_id: str = Field(min_length=1, max_length=CHECK_ID_MAX, description="round and bed; the same check has one id")
     round_kind: RoundKind
     bed_id: str = Field(description="adm_bed of the platform")
     psn_no: str | None = Field(description="who is admitted to the bed; null when nobody is")

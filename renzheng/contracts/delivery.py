@@ -10,8 +10,9 @@ from renzheng.contracts.base import CONTRACT_VERSION, Contract, UtcTime
 from renzheng.contracts.bed import BedCheck
 from renzheng.contracts.check import IdentityCheck
 from renzheng.contracts.report import AgentReport
+from renzheng.ids import CHECK_ID_MAX
 
-DeliveryId = Annotated[str, Field(min_length=1, max_length=128)]
+DeliveryId = Annotated[str, Field(min_length=1, max_length=CHECK_ID_MAX)]
 
 
 class EvidencePiece(Contract):

@@ -7,11 +7,13 @@ from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from edge_agent.ward.rounds import PlannedCheck, day_of, is_missed, plan_rounds
 from edge_agent.ward.ward_file import Ward
 from renzheng.clock import SHANGHAI, from_seconds, to_seconds
 from renzheng.contracts import RoundKind
+from renzheng.contracts.delivery import DeliveryId
 
 DAY = date(2026, 5, 1)
 
@@ -63,6 +65,17 @@ def test_ids_name_institution_day_round_and_bed_and_never_repeat():
     again = [check.check_id for check in plan_rounds(ward, DAY, random.Random(2), "H33028100001")]
     assert len(ids) == len(set(ids)) == 10
     assert set(again) == set(ids)
+
+
+def test_the_longest_names_give_ids_that_a_check_and_a_delivery_take_and_that_differ():
+    beds = [{"id": "床" * 63 + end, "camera": "c", "polygon": [[0, 0], [1, 0], [1, 1]], "head": "left"} for end in "12"]
+    drawn = {"rounds": 12, "start": "09:00", "end": "19:00"}
+    ward = Ward.model_validate({"admissions": Path("a.csv"), "rounds": {"surprise": drawn}, "bed": beds})
+    ids = [check.check_id for check in plan_rounds(ward, DAY, random.Random(1), "H" * 64)]
+    assert len(set(ids)) == 24
+    assert ids == [TypeAdapter(DeliveryId).validate_python(check_id) for check_id in ids]
+    assert all(check_id.startswith(f"bed-{'H' * 10}") for check_id in ids)
+    assert set(ids) == {check.check_id for check in plan_rounds(ward, DAY, random.Random(2), "H" * 64)}
 
 
 def test_no_rounds_or_none_drawn_plan_nothing():

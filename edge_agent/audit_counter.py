@@ -11,6 +11,7 @@ from calibration.zones import read_zones
 from edge_agent.audit_files import enrolled_portrait, kept_files, remove_files_of
 from edge_agent.audit_journal import Finished
 from edge_agent.counter import CheckedSwipe, check_swipe, stopped_check
+from edge_agent.footage import USUAL_MINUTES
 from edge_agent.kept_files import ONE_CHECKS_ERRORS, KeptFiles, told, write_jpeg
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.private_zones import PrivateZones
@@ -44,6 +45,7 @@ class CounterPlan:
     before_s: float = 6.0
     after_s: float = 4.0
     clock_offset_s: float = 0.0
+    usual_minutes: float = USUAL_MINUTES
     exhaustive: bool = False
     clips: ClipPolicy = "all"
 
@@ -72,6 +74,7 @@ class AuditCounter:
             before_s=plan.before_s,
             after_s=plan.after_s,
             clock_offset_s=plan.clock_offset_s,
+            usual_span_s=plan.usual_minutes * 60,
             exhaustive=plan.exhaustive,
         )
 

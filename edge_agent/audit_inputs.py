@@ -13,7 +13,7 @@ from calibration.sets import load_set
 from calibration.zones import read_zones
 from edge_agent.audit_counter import ClipPolicy, CounterPlan
 from edge_agent.audit_journal import digest_of
-from edge_agent.footage import AFTER_S, BEFORE_S
+from edge_agent.footage import AFTER_S, BEFORE_S, USUAL_MINUTES, USUAL_MINUTES_MAX
 from edge_agent.people_folder import PeopleFolder
 from edge_agent.recording_probe import FoundRecordings, RecordedFile, find_recordings
 from edge_agent.tables import AgentTable, SwipeTable, read_agents, read_swipes
@@ -43,6 +43,7 @@ class AuditOptions:
     clock_offset_s: float = 0.0
     before_s: float = BEFORE_S
     after_s: float = AFTER_S
+    usual_minutes: float = USUAL_MINUTES
     pack: str = DEFAULT_PACK
     thresholds: str | None = None
     jobs: int = 1
@@ -58,6 +59,8 @@ class AuditOptions:
             raise BadInput("--before and --after: expected seconds that are not negative and make 0 to 600 together")
         if not abs(self.clock_offset_s) <= 86_400:  # not a number is refused too
             raise BadInput(f"--clock-offset: expected at most a day in seconds, got {self.clock_offset_s}")
+        if not 0 <= self.usual_minutes <= USUAL_MINUTES_MAX:
+            raise BadInput(f"--usual-minutes: expected 0 to {USUAL_MINUTES_MAX:g}, got {self.usual_minutes}")
         if not 1 <= self.jobs <= 256:
             raise BadInput(f"--jobs: expected 1 to 256, got {self.jobs}")
 
@@ -101,6 +104,7 @@ def read_inputs(options: AuditOptions) -> Inputs:
         before_s=options.before_s,
         after_s=options.after_s,
         clock_offset_s=options.clock_offset_s,
+        usual_minutes=options.usual_minutes,
         exhaustive=options.exhaustive,
         clips=options.clips,
     )
@@ -194,6 +198,7 @@ def _digest(options: AuditOptions, plan: CounterPlan, threshold_digest: str, pho
         **_engine(plan.pack),
         "thresholds": threshold_digest,
         "window": [plan.before_s, plan.after_s, plan.clock_offset_s],
+        "usual_minutes": plan.usual_minutes,
         "how": [plan.exhaustive, plan.clips, options.skip_bad_rows, options.skip_bad_recordings],
         "terminals": sorted(options.terminals),
         "files": [bool(options.agents), bool(options.zones)],

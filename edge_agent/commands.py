@@ -32,6 +32,9 @@ def audit(
     ] = 0.0,
     before: Annotated[float, typer.Option(help="seconds to look at before a swipe")] = 6.0,
     after: Annotated[float, typer.Option(help="seconds to look at after a swipe")] = 4.0,
+    usual_minutes: Annotated[
+        float, typer.Option(help="nobody is called absent where less was recorded around a swipe; 0 to 20")
+    ] = 10.0,
     pack: Annotated[str, typer.Option(help="model pack")] = "opencv-zoo",
     thresholds: Annotated[str | None, typer.Option(help="threshold set: a shipped NAME or a FILE")] = None,
     jobs: Annotated[int, typer.Option(help="worker processes")] = 1,
@@ -60,6 +63,7 @@ def audit(
         clock_offset_s=clock_offset,
         before_s=before,
         after_s=after,
+        usual_minutes=usual_minutes,
         pack=pack,
         thresholds=thresholds,
         jobs=jobs,

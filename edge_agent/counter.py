@@ -33,7 +33,7 @@ from vision.evidence import samples_of
 from vision.people import References
 from vision.presence import Mask, is_frozen, picture_faults, unexplained_presence
 from vision.types import BgrImage, Face
-from vision.verdict import Bands, Decision, asks_surroundings, decide, role_of
+from vision.verdict import PRESENCE_LIMIT, Bands, Decision, asks_surroundings, decide, role_of
 from vision.zones import ZoneKind
 
 
@@ -157,13 +157,19 @@ def _decide(search: Search, samples: Sequence[FaceSample], surroundings: Surroun
     if is_frozen(looks, surroundings.greys(search.window)):
         faults = (*faults, Reason.PICTURE_FROZEN)
     presence = None
-    if nobody or usual is not None:
-        bodies = _explained(search)
-        presence = round(unexplained_presence(looks, usual, bodies, _zone_asked(search, nobody)), 4)
+    if usual is not None:
+        share = unexplained_presence(looks, usual, _explained(search), _zone_asked(search, nobody))
+        presence = _known(round(share, 4), surroundings.covered_s(search.window), search.settings)
     if not nobody:
         search.tell_fixtures(surroundings)
     coverage = search.coverage(unexplained_presence=presence, picture_faults=(*search.known_faults, *faults))
     return coverage, _decision(search, samples, coverage)
+
+
+def _known(presence: float, covered_s: float, settings: CheckSettings) -> float | None:
+    """What was seen to stand there counts. That nothing did counts only where more than a short while was recorded:
+    in a short one somebody who stands there is what is usual."""
+    return presence if presence > PRESENCE_LIMIT or covered_s >= settings.usual_span_s else None
 
 
 def _decision(search: Search, samples: Sequence[FaceSample], coverage: Coverage) -> Decision:

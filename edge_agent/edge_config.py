@@ -25,7 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from edge_agent.footage import AFTER_S, BEFORE_S
+from edge_agent.footage import AFTER_S, BEFORE_S, USUAL_MINUTES, USUAL_MINUTES_MAX
 from renzheng.contracts import BedVerdict, Verdict
 from renzheng.errors import BadInput
 from renzheng.ids import file_stem
@@ -221,6 +221,9 @@ class EdgeConfig(BaseSettings):
     server: ServerConfig | None = None
     keep: KeepConfig = KeepConfig()
     ward: LocalPath | None = Field(None, description="ward.toml")
+    usual_minutes: float = Field(
+        USUAL_MINUTES, ge=0, le=USUAL_MINUTES_MAX, description="nobody is called absent before so much was recorded"
+    )
 
     @checked(mode="after")
     def _consistent(self) -> Self:

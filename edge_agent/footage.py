@@ -21,6 +21,12 @@ BEFORE_S = 6.0
 AFTER_S = 4.0
 """The window of a swipe, from before it to after it, unless the terminal says otherwise."""
 
+USUAL_MINUTES = 10.0
+"""Nobody is called absent where glances outside a window cover less time than this, unless told otherwise."""
+
+USUAL_MINUTES_MAX = 20.0
+"""Glances around a long window cover hardly more of their half hour."""
+
 OnDamage = Callable[[str], None]
 
 

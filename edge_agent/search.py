@@ -33,7 +33,11 @@ EVALUATE_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class CheckSettings:
-    """How a counter is checked."""
+    """How a counter is checked.
+
+    Nobody is called absent unless glances at the place cover ``usual_span_s`` outside the window: whoever stands there
+    all the time that was recorded looks like part of it.
+    """
 
     pack: VisionPack
     thresholds: ThresholdValues
@@ -41,6 +45,7 @@ class CheckSettings:
     before_s: float = BEFORE_S
     after_s: float = AFTER_S
     clock_offset_s: float = 0.0
+    usual_span_s: float = 0.0
     exhaustive: bool = False
     camera_id: str | None = None
     memory: LookMemory | None = None

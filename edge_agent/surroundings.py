@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,9 @@ STEP_S = 600.0
 GLANCES = 24
 LEAST_GLANCES = 4
 """From outside the window; with fewer, whoever stands there would be part of what is usual."""
+
+COUNTED_GAP_S = 2 * SPAN_S / GLANCES
+"""A longer time between two glances counts as this much: nobody knows what was there meanwhile."""
 
 ALWAYS_THERE_SHARE = 0.5
 """A face seen unchanged at its place in this share of the glances is a poster, a box or a screen, not a customer."""
@@ -90,6 +94,11 @@ class Surroundings:
         """What is usual there; ``None`` when too little was recorded around the window to tell."""
         greys = [glance.grey for glance in self.glances(window)]
         return usual_picture(greys) if len(greys) >= LEAST_GLANCES else None
+
+    def covered_s(self, window: TimeWindow) -> float:
+        """Over how long a time glances show the place, seconds; long gaps between two of them count for little."""
+        times_s = [glance.time_s for glance in self.glances(window)]
+        return sum(min(later - earlier, COUNTED_GAP_S) for earlier, later in pairwise(times_s))
 
     def always_there(self, track: FaceTrack, window: TimeWindow) -> bool:
         """Whether the face of a track is there, unchanged, in half of the glances and in at least four."""

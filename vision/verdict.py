@@ -140,7 +140,7 @@ def decide(
 def asks_surroundings(first: Decision) -> bool:
     """Whether a verdict made without knowing what is usual at the place accuses somebody, or found nobody: then it is
     made again, knowing that."""
-    return first.verdict is Verdict.MISMATCH or Reason.SOMEONE_WITHOUT_FACE in first.reasons
+    return first.verdict is Verdict.MISMATCH or Reason.SURROUNDINGS_UNKNOWN in first.reasons
 
 
 def best_score(at_counter: Sequence[tuple[TrackEvidence, TrackRole]]) -> float | None:
@@ -242,8 +242,10 @@ def quality_reasons(poor: Sequence[TrackEvidence], samples: Sequence[FaceSample]
 
 
 def _on_nobody(staff_seen: bool, coverage: Coverage) -> Decision:
-    """No customer's face: absent, unless something without a face stood at the counter."""
-    if coverage.unexplained_presence is None or coverage.unexplained_presence > PRESENCE_LIMIT:
+    """No customer's face: absent, unless something without a face stood at the counter, or nobody can know."""
+    if coverage.unexplained_presence is None:
+        return Decision(Verdict.NOT_ASSESSABLE, (Reason.SURROUNDINGS_UNKNOWN,))
+    if coverage.unexplained_presence > PRESENCE_LIMIT:
         return Decision(Verdict.NOT_ASSESSABLE, (Reason.SOMEONE_WITHOUT_FACE,))
     if staff_seen:
         return Decision(Verdict.STAFF_ONLY, (Reason.ONLY_STAFF_SEEN,))

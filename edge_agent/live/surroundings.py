@@ -71,15 +71,14 @@ class LiveSurroundings(Surroundings):
             self._keep(slot, frame)
 
     def glances(self, window: TimeWindow) -> list[Glance]:
-        """Pictures of what is recorded by now of the half hour around a window, but for the window itself."""
+        """Pictures of what is recorded by now of the half hour up to a window's end, but for the window itself."""
         asked = window, self._ring.recorded_until()
         if self._last is None or self._last[0] != asked:  # one check asks several times
             self._last = asked, self._found(window, asked[1])
         return list(self._last[1])
 
     def _found(self, window: TimeWindow, recorded_until_s: float | None) -> list[KeptGlance]:
-        middle_s = window.start_s + window.length_s / 2
-        span = TimeWindow(middle_s - SPAN_S / 2, middle_s + SPAN_S / 2)
+        span = TimeWindow(window.end_s - SPAN_S, window.end_s)
         last_s = min(span.end_s, recorded_until_s or span.end_s)
         slots = range(int(span.start_s // SLOT_S), int(last_s // SLOT_S) + 1)
         found = [glance for slot in slots if (glance := self._at(slot)) is not None]

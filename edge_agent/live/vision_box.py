@@ -69,6 +69,7 @@ class VisionBox:
             before_s=terminal.before_s,
             after_s=terminal.after_s,
             clock_offset_s=terminal.clock_offset_s,
+            usual_span_s=self.config.usual_minutes * 60,
             camera_id=terminal.camera,
             memory=self.place(terminal.camera).memory,
         )

@@ -87,7 +87,8 @@ class Coverage(Contract):
     damaged_frames: int = Field(0, ge=0, description="places at which the decoder refused what it was given")
     picture_faults: tuple[Reason, ...] = Field((), description="what was wrong with the whole picture")
     unexplained_presence: Unit | None = Field(
-        None, description="largest share of the counter zone that something without a face filled; null if not asked"
+        None,
+        description="largest share of the counter zone that something without a face filled; null if not known",
     )
 
 

@@ -69,6 +69,7 @@ class Reason(StrEnum):
     PICTURE_BLURRED = "picture_blurred"
     PICTURE_FROZEN = "picture_frozen"
     SOMEONE_WITHOUT_FACE = "someone_without_face"
+    SURROUNDINGS_UNKNOWN = "surroundings_unknown"
     NO_ASSESSABLE_FACE = "no_assessable_face"
     SCORE_BETWEEN = "score_between"
     TOO_FEW_SAMPLES = "too_few_samples"
@@ -154,6 +155,9 @@ REASON_WORDS: dict[Reason, Words] = {
     Reason.PICTURE_BLURRED: Words("画面模糊", "picture blurred"),
     Reason.PICTURE_FROZEN: Words("画面静止不动", "picture is frozen"),
     Reason.SOMEONE_WITHOUT_FACE: Words("有人在场但看不到脸", "someone is there, but no face can be seen"),
+    Reason.SURROUNDINGS_UNKNOWN: Words(
+        "前后录像太短，不知此处平时的样子", "too little was recorded around it to know how the place usually looks"
+    ),
     Reason.NO_ASSESSABLE_FACE: Words("人脸均不清晰，无法比对", "no face is good enough to compare"),
     Reason.SCORE_BETWEEN: Words("相似度介于两个阈值之间", "score lies between the thresholds"),
     Reason.TOO_FEW_SAMPLES: Words("独立画面太少", "too few independent samples"),

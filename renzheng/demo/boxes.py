@@ -22,6 +22,7 @@ COUNTER_CAMERA = "counter"
 _COUNTER = """# The box at the demo's counter. docs/operations.md says what else can be set.
 fixmedins_code = "{institution}"
 data_dir = "agent"
+usual_minutes = 0    # the demo's day is minutes long; a real box keeps the 10 that are usual
 
 [references]
 gallery = "{town.gallery}"

@@ -67,6 +67,7 @@ def _audit(files: TownFiles, out: Path) -> AuditResult:
         staff=files.staff,
         agents=files.agents,
         zones=files.zones,
+        usual_minutes=0,  # the demo's day is minutes long
         replace=True,
         title="演示：录像为虚构 · Demo: the footage is made up",
     )

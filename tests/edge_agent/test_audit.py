@@ -88,6 +88,7 @@ def day(tmp_path_factory: pytest.TempPathFactory, faces_dir: Path, thresholds: s
         out=folder / "out",
         before_s=3.0,
         after_s=3.0,
+        usual_minutes=0.0,
         thresholds=thresholds,
     )
 
@@ -557,6 +558,13 @@ def test_numbers_that_make_no_sense_are_refused(day: AuditOptions, wrong: dict[s
         replace(day, **wrong)  # type: ignore[arg-type]
 
 
+def test_a_recording_of_seconds_calls_nobody_absent_unless_told_that_it_may(day: AuditOptions, tmp_path: Path) -> None:
+    only_empty = write_swipes(tmp_path / "swipes.csv", [("S1", "raj", EMPTY)])
+    usual = AuditOptions(day.recordings, only_empty, day.gallery, tmp_path / "out").usual_minutes
+    result = run_audit(replace(day, swipes=only_empty, out=tmp_path / "out", usual_minutes=usual))
+    assert result.checks[0].reasons == (Reason.SURROUNDINGS_UNKNOWN,)
+
+
 # --- helpers ---------------------------------------------------------------------------------------------------------
 
 
@@ -565,6 +573,7 @@ def command_line(options: AuditOptions) -> list[str]:
     return [
         "audit", *map(str, options.recordings), "--swipes", str(options.swipes), "--gallery", str(options.gallery),
         "--out", str(options.out), "--before", str(options.before_s), "--after", str(options.after_s),
+        "--usual-minutes", str(options.usual_minutes),
         *(["--thresholds", options.thresholds] if options.thresholds else []),
     ]  # fmt: skip
 

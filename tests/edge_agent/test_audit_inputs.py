@@ -72,6 +72,14 @@ def test_a_photo_that_moves_from_the_gallery_to_the_staff_makes_another_audit(op
     assert read_inputs(options).digest != before
 
 
+def test_other_minutes_of_what_is_usual_make_another_audit_and_nonsense_is_refused(options: AuditOptions) -> None:
+    assert read_inputs(options).plan.usual_minutes == 10
+    assert read_inputs(replace(options, usual_minutes=0)).digest != read_inputs(options).digest
+    for wrong in (-1, 21, float("nan")):
+        with pytest.raises(BadInput, match="--usual-minutes"):
+            replace(options, usual_minutes=wrong)
+
+
 def test_photos_of_people_without_swipes_make_no_other_audit(options: AuditOptions) -> None:
     before = read_inputs(options).digest
     (options.gallery / "carl" / "2.jpg").write_bytes(b"more")

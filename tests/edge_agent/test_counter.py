@@ -15,7 +15,7 @@ from edge_agent.recorded import RecordedTimeline, open_recording
 from edge_agent.search import CheckSettings, outward
 from edge_agent.surroundings import Surroundings
 from renzheng.clock import from_seconds
-from renzheng.contracts import IdentityCheck, Reason, Swipe, ThresholdValues, Verdict
+from renzheng.contracts import FLAGGED, IdentityCheck, Reason, Swipe, ThresholdValues, Verdict
 from tests.edge_agent import planted
 from tests.edge_agent.numbered_video import START as VIDEO_START
 from tests.edge_agent.numbered_video import START_S as VIDEO_START_S
@@ -209,6 +209,53 @@ def test_damage_accuses_nobody(scene: Scene) -> None:
 def test_a_customer_whose_face_does_not_show_beside_a_stranger_may_be_the_holder() -> None:
     check, _ = checked(while_swiping(Planted(STRANGER, x=0.2), Planted(planted.BACK, x=0.8)))
     assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.SOMEONE_WITHOUT_FACE,))
+
+
+TURNED_AWAY = Planted(planted.BACK, x=0.5)
+
+
+@pytest.mark.parametrize("clerk", [(), (Planted(CLERK, x=0.1),)])
+def test_who_stands_there_unseen_all_the_short_time_that_was_recorded_is_not_called_absent(
+    clerk: tuple[Planted, ...],
+) -> None:
+    scene, people = while_swiping(*clerk), references(HOLDER, staff=[CLERK])
+    stands_there: Scene = lambda second: [TURNED_AWAY, *scene(second)]  # noqa: E731
+    short: dict[str, object] = {"recorded": [(-50.0, 10.0)], "gop_s": 1.0}
+    assert checked(stands_there, people, **short)[0].verdict in FLAGGED  # what a short recording alone would give
+    check, _ = checked(stands_there, people, settings_for(usual_span_s=600.0), **short)
+    assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.SURROUNDINGS_UNKNOWN,))
+    assert check.coverage.unexplained_presence is None
+
+
+def test_one_picture_of_long_ago_makes_no_short_recording_long() -> None:
+    recorded = [(-850.0, -848.0), (-50.0, 10.0)]
+    stands_there: Scene = lambda second: [TURNED_AWAY] if second > -100 else []  # noqa: E731
+    check, _ = checked(stands_there, None, settings_for(usual_span_s=600.0), recorded=recorded, gop_s=1.0)
+    assert check.reasons == (Reason.SURROUNDINGS_UNKNOWN,)
+
+
+def test_too_few_glances_to_know_what_is_usual_call_nobody_absent() -> None:
+    check, _ = checked(while_swiping(), recorded=[(-8.0, 5.0)], gop_s=2.0)
+    assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, (Reason.SURROUNDINGS_UNKNOWN,))
+
+
+def test_where_long_enough_was_recorded_nobody_is_nobody_and_somebody_is_somebody() -> None:
+    settings, recorded = settings_for(usual_span_s=600.0), [(-900.0, 900.0)]
+    came_before = between(-500, -300, TURNED_AWAY)
+    nobody, _ = checked(came_before, None, settings, recorded=recorded)
+    assert nobody.verdict is Verdict.HOLDER_ABSENT
+    both: Scene = lambda second: [*came_before(second), *while_swiping(TURNED_AWAY)(second)]  # noqa: E731
+    somebody, _ = checked(both, None, settings, recorded=recorded)
+    assert somebody.reasons == (Reason.SOMEONE_WITHOUT_FACE,)
+
+
+def test_a_short_recording_still_tells_of_somebody_who_came_and_of_a_stranger() -> None:
+    settings, short = settings_for(usual_span_s=600.0), [(-50.0, 10.0)]
+    came, _ = checked(while_swiping(TURNED_AWAY), None, settings, recorded=short, gop_s=1.0)
+    assert came.reasons == (Reason.SOMEONE_WITHOUT_FACE,)
+    stranger, _ = checked(while_swiping(Planted(STRANGER)), None, settings, recorded=short, gop_s=1.0)
+    assert stranger.verdict is Verdict.MISMATCH
+    assert stranger.coverage.unexplained_presence is None
 
 
 def test_a_body_that_is_always_there_takes_nothing_from_a_mismatch() -> None:

@@ -27,6 +27,7 @@ VISION_LEAST_BYTES = 120 * 2**20
 CONFIG = """
 fixmedins_code = "{institution}"
 data_dir = "{data}"
+usual_minutes = 0
 
 [http]
 port = {port}

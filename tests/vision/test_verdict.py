@@ -227,13 +227,15 @@ CASES = [
          coverage={"unexplained_presence": PRESENCE_LIMIT + 0.001}),
     Case("nobody, and nearly nothing", V.HOLDER_ABSENT, (R.NOBODY_SEEN,),
          coverage={"unexplained_presence": PRESENCE_LIMIT}),
-    Case("nobody, presence not asked", V.NOT_ASSESSABLE, (R.SOMEONE_WITHOUT_FACE,),
+    Case("nobody, surroundings unknown", V.NOT_ASSESSABLE, (R.SURROUNDINGS_UNKNOWN,),
          coverage={"unexplained_presence": None}),
     Case("a clerk", V.STAFF_ONLY, (R.ONLY_STAFF_SEEN,), (a_track(**STAFF),)),
     Case("a clerk outside the counter", V.STAFF_ONLY, (R.ONLY_STAFF_SEEN,), (a_track(**STAFF, **OUTSIDE),)),
     Case("somebody in the staff zone", V.STAFF_ONLY, (R.ONLY_STAFF_SEEN,), (a_track(**OUTSIDE, in_staff_zone=True),)),
     Case("a clerk, and something", V.NOT_ASSESSABLE, (R.SOMEONE_WITHOUT_FACE,), (a_track(**STAFF),),
          {"unexplained_presence": 0.2}),
+    Case("a clerk, surroundings unknown", V.NOT_ASSESSABLE, (R.SURROUNDINGS_UNKNOWN,), (a_track(**STAFF),),
+         {"unexplained_presence": None}),
 ]  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from tests.vision.remembering import remembering
 from vision.pack import VisionPack
 
 ACTS = (Act(), Act("bbt4"), Act(), Act("turned away"), Act("bbt4", spoil=light(0.02)), Act())
-EMPTY, CROWD, _, TURNED, BLACK, _ = middles(ACTS)
+_, CROWD, _, TURNED, BLACK, EMPTY = middles(ACTS)
 ENDS_S = START_S + sum(act.seconds for act in ACTS)
 
 
@@ -51,6 +51,7 @@ def day(tmp_path_factory: pytest.TempPathFactory, faces_dir: Path) -> Day:
 CONFIG = """
 fixmedins_code = "P33028100001"
 data_dir = "data"
+usual_minutes = {usual_minutes}
 {more}
 [[camera]]
 id = "counter"
@@ -73,9 +74,12 @@ MakeBox = Callable[..., VisionBox]
 def make_config(day: Day, tmp_path: Path) -> MakeConfig:
     """Writes ``edge.toml`` for a box whose ring holds the day."""
 
-    def make(more: str = "", camera: str = "", references: str = f'gallery = "{day.gallery}"') -> EdgeConfig:
+    def make(
+        more: str = "", camera: str = "", references: str = f'gallery = "{day.gallery}"', usual_minutes: float = 0
+    ) -> EdgeConfig:
         path = tmp_path / "edge.toml"
-        path.write_text(CONFIG.format(more=more, camera=camera, references=references), encoding="utf-8")
+        text = CONFIG.format(more=more, camera=camera, references=references, usual_minutes=usual_minutes)
+        path.write_text(text, encoding="utf-8")
         shutil.copytree(day.ring, tmp_path / "data" / "ring" / "counter", dirs_exist_ok=True)
         return read_config(path)
 

@@ -204,6 +204,18 @@ def test_glances_of_the_ambient_pass_need_not_be_looked_up() -> None:
     assert len(counter.ring.decoded) - decoded <= 2  # the time before the first glance
 
 
+def test_what_is_usual_is_seen_in_the_whole_half_hour_before_and_in_nothing_after() -> None:
+    counter = Counter()
+    counter.ring.until = 5000.0
+    window = TimeWindow(START_S + 3000, START_S + 3010)
+    times_s = [glance.time_s - START_S for glance in counter.surroundings.glances(window)]
+    assert 1200 - 75 <= min(times_s) < 1300
+    assert 2900 < max(times_s) < 3000
+    assert 1600 < counter.surroundings.covered_s(window) <= 1800
+    gone = TimeWindow(START_S + 9000, START_S + 9010)
+    assert counter.surroundings.covered_s(gone) == 0
+
+
 def test_a_short_recording_is_looked_at_as_closely_as_the_audit_does() -> None:
     counter = Counter()
     counter.ring.until = 60.0

@@ -14,6 +14,7 @@ import pytest
 from calibration.sets import load_set
 from edge_agent import kept_files
 from edge_agent.audit_counter import AuditCounter, CounterPlan
+from edge_agent.edge_config import EdgeConfig
 from edge_agent.live import counter_checks
 from edge_agent.live.counter_checks import CounterChecks
 from edge_agent.live.jobs import CheckDone, JobFailed, SwipeJob
@@ -41,7 +42,7 @@ def audit(make_box: MakeBox, tmp_path: Path, day: Day, thresholds: str) -> Audit
     """The audit of the same recording."""
     plan = CounterPlan(
         (open_recording(day.video, START),), day.gallery, tmp_path / "audit", "opencv-zoo", thresholds,
-        before_s=3.0, after_s=3.0, clips="none",
+        before_s=3.0, after_s=3.0, usual_minutes=0.0, clips="none",
     )  # fmt: skip
     return AuditCounter(plan)
 
@@ -62,6 +63,12 @@ def test_live_and_audit_agree(make_box: MakeBox, audit: AuditCounter) -> None:
         assert live.camera_id == "counter"
         found.add(live.verdict)
     assert {Verdict.MATCH, Verdict.MISMATCH, Verdict.HOLDER_ABSENT, Verdict.NOT_ENROLLED} <= found
+
+
+def test_a_box_that_has_recorded_for_seconds_calls_nobody_absent_unless_told_that_it_may(make_box: MakeBox) -> None:
+    box = make_box(usual_minutes=EdgeConfig.model_fields["usual_minutes"].default)
+    check = check_of(CounterChecks(box).check(swipe_job("raj", EMPTY)))
+    assert check.reasons == (Reason.SURROUNDINGS_UNKNOWN,)
 
 
 def test_a_flagged_check_leaves_faces_still_and_a_clip_with_its_signed_manifest(make_box: MakeBox) -> None:

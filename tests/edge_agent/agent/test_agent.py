@@ -129,9 +129,14 @@ def test_a_full_disk_refuses_swipes_and_works_again_when_there_is_room(
         box.until(lambda: box.get("/readyz").status_code == 503, 5)
         assert {problem["kind"] for problem in box.status()["problems"]} >= {"storage_full"}
         assert box.get("/v1/swipes/full").status_code == 404  # nothing half-kept
+        assert box.process is not None
+        box.process.kill()
+        box.process.wait()
+        box.start(ready=False)  # a box that is killed meanwhile comes up all the same: its ring must give way
+        assert box.post("full", HOLDER).status_code in (202, 503)
     finally:
         free()
-    box.until(lambda: box.post("full", HOLDER).status_code in (200, 202), 10)
+    box.until(lambda: box.post("full", HOLDER).status_code in (200, 202, 409), 10)
     box.until(lambda: box.check_of("full"))
     box.until(lambda: box.get("/readyz").status_code == 200)
     box.until(lambda: box.status()["cameras"][0]["state"] == "live" and not box.status()["cameras"][0]["disk_full"])
@@ -164,7 +169,7 @@ def test_killed_it_leaves_no_process_behind_and_finishes_what_it_had_taken_and_s
         assert agent.post("S1", HOLDER).status_code == 409  # the first is kept: the second has a later time
         assert agent.post("S2", HOLDER).status_code == 202
         assert agent.post("in hand", HOLDER, ago_s=0.5).status_code == 202
-        agent.until(lambda: agent.status()["queues"]["swipes"] <= 1, 5)
+        time.sleep(0.7)  # its window is over
         processes = agent.processes()
         status, seconds = agent.terminate()
         assert status == 0 and seconds < 15

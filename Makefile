@@ -15,7 +15,7 @@ TEST_WORKERS ?= 2
 install: $(READY)
 
 $(READY): pyproject.toml constraints.txt
-	@if command -v uv >/dev/null 2>&1; then \
+	@echo "installing into $(VENV): some minutes the first time"; if command -v uv >/dev/null 2>&1; then \
 	  echo "installing with uv" && uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) \
 	  && uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[calibrate,insightface,dev]' \
 	  && uv pip install --quiet --python $(BIN)/python --no-deps $(INSIGHTFACE); \

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import time
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
@@ -31,6 +32,7 @@ from renzheng.errors import BadInput
 from renzheng.ids import file_stem
 
 GIB = 2**30
+CAMERA_SCHEMES = ("rtsp", "rtsps", "http", "https", "file")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _base_folder: ContextVar[Path] = ContextVar("_base_folder")
@@ -48,6 +50,15 @@ def _plain(identifier: str) -> str:
 
 
 LocalPath = Annotated[Path, AfterValidator(_beside_the_file)]
+
+
+def _camera_url(url: str) -> str:
+    scheme = url.split(":", 1)[0].lower()
+    if not (url.startswith("/dev/") or (":" in url and scheme in CAMERA_SCHEMES)):
+        raise ValueError("expected rtsp://, http://, https://, a device such as /dev/video0, or file: and a path")
+    return url
+
+
 PlainId = Annotated[str, AfterValidator(_plain)]
 Leaves = Literal["report", "samples", "clip"]
 """What may leave the box of one check: its numbers alone, with pictures of the faces, or with the video too."""
@@ -63,7 +74,7 @@ class CameraConfig(Part):
     """One camera. ``url`` is rtsp://, http://, https://, a device such as /dev/video0, or file: and a path."""
 
     id: PlainId
-    url: str = Field(min_length=1)
+    url: Annotated[str, AfterValidator(_camera_url)]
     username: str | None = None
     password_file: LocalPath | None = None
     transport: Literal["tcp", "udp"] = "tcp"
@@ -202,6 +213,13 @@ _LEAVES: dict[Verdict, Leaves] = {
 }
 
 
+class _EdgeToml(TomlConfigSettingsSource):
+    """The file; editors of one operating system begin UTF-8 with a mark that TOML does not know."""
+
+    def _read_file(self, file_path: Path | Traversable) -> dict[str, Any]:
+        return tomllib.loads(file_path.read_bytes().decode("utf-8-sig"))
+
+
 class EdgeConfig(BaseSettings):
     """Everything one box is told; see docs/operations.md."""
 
@@ -242,7 +260,7 @@ class EdgeConfig(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order of precedence: arguments, environment, file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _config_file.get(Path()))
+        return init_settings, env_settings, _EdgeToml(settings_cls, _config_file.get(Path()))
 
     def camera_named(self, camera_id: str) -> CameraConfig:
         """The camera of that id."""

@@ -25,7 +25,7 @@ from edge_agent.live.jobs import SnapshotDone, SnapshotJob
 from edge_agent.logs import facts
 from edge_agent.outbox.store import CheckSummary
 from edge_agent.ring.index import IndexUnusable
-from edge_agent.ring.segment import CameraStatus
+from edge_agent.ring.segment import RECORDING_BEGINS, CameraStatus
 from edge_agent.uplink.uplink import LinkState
 from renzheng.clock import SHANGHAI, from_seconds, to_seconds
 from renzheng.contracts import BedVerdict, CameraFitness, CameraState, Verdict
@@ -121,7 +121,7 @@ class AgentView:
         ring = self._parts.rings[camera.id]
         try:
             status, extent = ring.status(), ring.extent()
-            gaps = len(ring.gaps(TimeWindow(now_s - DAY_S, now_s)))
+            gaps = sum(gap.why != RECORDING_BEGINS for gap in ring.gaps(TimeWindow(now_s - DAY_S, now_s)))
             ring_bytes = ring.size_bytes()
         except IndexUnusable as error:
             return CameraView(camera.id, CameraState.STOPPED, last_error=str(error))

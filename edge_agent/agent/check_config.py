@@ -9,6 +9,8 @@ from pathlib import Path
 from edge_agent.edge_config import EdgeConfig, secret_of
 from renzheng.errors import BadInput, RenzhengError
 
+PHOTOS_SHOWN = 50
+
 
 def problems_of(config: EdgeConfig) -> list[str]:
     """What is wrong beyond the file's own form, a line each; empty when all is in order. No camera is called."""
@@ -60,11 +62,62 @@ def _trials(config: EdgeConfig) -> Iterator[tuple[str, Callable[[], object]]]:
         path, cameras = config.ward, [camera.id for camera in config.camera]
         yield "ward", lambda: read_admissions(read_ward(path, cameras).admissions)
     yield "data_dir", lambda: load_identity(_folders(config))
+    if config.swipes.csv is not None:
+        yield "swipes.csv.path", partial(_folder_there, config.swipes.csv.path.parent)
+    if config.swipes.folder is not None:
+        yield "swipes.folder.path", partial(_folder_there, config.swipes.folder.path)
+
+
+def remarks_on(config: EdgeConfig) -> list[str]:
+    """What is no mistake and may still not be meant, a line each."""
+    from edge_agent.uplink.device import load_identity
+
+    remarks = []
+    if config.server is not None and not load_identity(_folders(config)).enrolled:
+        remarks.append("server: this box is not enrolled there yet: renzheng edge enroll-device")
+    for camera in config.camera:
+        if "@" in camera.url.split("//", 1)[-1].split("/", 1)[0]:
+            remarks.append(
+                f"camera {camera.id}, url: holds a login; username and password_file keep it out of this file"
+            )
+    if config.terminal and config.references.staff is None and config.references.source == "folder":
+        remarks.append("references.staff: none given: without a staff zone, a clerk counts as a customer")
+    remarks += _photos_refused(config)
+    return remarks
+
+
+def _photos_refused(config: EdgeConfig) -> list[str]:
+    """Photos that cannot be used; it is the operator's own screen, so they are named."""
+    from edge_agent.people_folder import PeopleFolder
+    from edge_agent.references import FolderReferences
+    from models.pack import DEFAULT_PACK
+    from renzheng.contracts import REASON_WORDS
+    from vision.pack import open_pack
+
+    if config.references.gallery is None:
+        return []
+    folders = [folder for folder in (config.references.gallery, config.references.staff) if folder is not None]
+    lines = []
+    for folder in folders:
+        people = FolderReferences(open_pack(config.pack or DEFAULT_PACK), PeopleFolder(folder))
+        ids = PeopleFolder(folder).person_ids()
+        without = sum(not (found and len(found.templates)) for found in map(people.person, ids))
+        for refusal in people.refusals[:PHOTOS_SHOWN]:
+            why = "; ".join(f"{REASON_WORDS[reason].zh} {REASON_WORDS[reason].en}" for reason in refusal.reasons)
+            lines.append(f"{refusal.path}: {why}")
+        refused = len(people.refusals)
+        lines.append(f"{folder}: people: {len(ids)}, without a usable photo: {without}; photos refused: {refused}")
+    return lines
 
 
 def _file_there(path: Path) -> None:
     if not path.is_file():
         raise BadInput(f"{path}: no such file")
+
+
+def _folder_there(path: Path) -> None:
+    if not path.is_dir():
+        raise BadInput(f"{path}: no such folder")
 
 
 def _folders(config: EdgeConfig) -> Path:

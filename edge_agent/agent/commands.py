@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,7 +14,10 @@ import typer
 from renzheng.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from edge_agent.edge_config import EdgeConfig
+    from renzheng.contracts import Reason, Words
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -45,12 +49,14 @@ def run(config: Config) -> None:
 @app.command()
 def check_config(config: Config) -> None:
     """Read a configuration and everything it names, and say what is wrong with it. 检查配置"""
-    from edge_agent.agent.check_config import problems_of
+    from edge_agent.agent.check_config import problems_of, remarks_on
     from edge_agent.edge_config import read_config
 
     read = read_config(config)
     if problems := problems_of(read):
         raise BadInput("\n".join((f"{config}:", *problems)))
+    for remark in remarks_on(read):
+        print(f"  {remark}")
     beds = f", ward {read.ward}" if read.ward else ""
     print(f"{config}: 正确 in order: {len(read.camera)} cameras, {len(read.terminal)} terminals{beds}")
 
@@ -81,6 +87,10 @@ def enroll_device(
     read = read_config(config)
     ca_file = read.server.ca_file if read.server else None
     given = sys.stdin.readline().strip() if token == "-" else token  # noqa: S105 (no secret: the sign for standard input)
+    if not given:
+        raise BadInput("token: expected the one-time token that the server gave, found nothing")
+    if read.server is not None and read.server.url.rstrip("/") != server.rstrip("/"):
+        print(f"warning: {config}: server.url is {read.server.url}, not {server}", file=sys.stderr)
     folder = BoxFolders(read.data_dir).device
     identity = enrol_device(server, given, folder, fixmedins_code=read.fixmedins_code, ca_file=ca_file)
     print(f"已登记 enrolled: {identity.device_id}")
@@ -99,21 +109,31 @@ def replay(
     """Play recordings and swipes through the whole agent, faster than they happened. 回放录像"""
     from edge_agent.agent.replay import run_replay
     from edge_agent.edge_config import read_config
-    from edge_agent.logs import start_logging
+    from edge_agent.logs import LEVEL_VARIABLE, start_logging
     from edge_agent.tables import read_swipes
+    from renzheng.contracts import BED_VERDICT_WORDS, VERDICT_WORDS
 
     read = read_config(config)
     by_camera = _by_camera(recordings, read)
     table = read_swipes(swipes).swipes if swipes else ()
     if not table and read.ward is None:
         raise BadInput("--swipes: expected a table of swipes; there is nothing else to check")
+    os.environ.setdefault(LEVEL_VARIABLE, "ERROR")
     start_logging("main")
     result = run_replay(read.model_copy(update={"data_dir": out / "agent"}), by_camera, table, speed)
     _write(result.checks, result.bed_checks, out)
     for check in result.checks:
-        print(f"{check.swipe_id}  {check.verdict.value}")
+        print(f"{check.swipe_id}  {_told(VERDICT_WORDS[check.verdict], check.reasons)}")
     for bed in result.bed_checks:
-        print(f"{bed.check_id}  {bed.verdict.value}")
+        print(f"{bed.check_id}  {_told(BED_VERDICT_WORDS[bed.verdict], bed.reasons)}")
+    print(out / "checks.jsonl")
+
+
+def _told(verdict: Words, reasons: Iterable[Reason]) -> str:
+    from renzheng.contracts import REASON_WORDS
+
+    why = "; ".join(f"{REASON_WORDS[reason].zh} {REASON_WORDS[reason].en}" for reason in reasons)
+    return f"{verdict.zh} {verdict.en}: {why}"
 
 
 def _by_camera(recordings: list[str], config: EdgeConfig) -> dict[str, list[Path]]:

@@ -11,6 +11,7 @@ import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from functools import partial
 
 from edge_agent.agent.dispatcher import Dispatcher, Urgency
 from edge_agent.agent.due_swipes import DueSwipes
@@ -25,6 +26,7 @@ from edge_agent.live.jobs import CheckDone, JobFailed, SwipeJob
 from edge_agent.logs import facts
 from edge_agent.outbox.store import Store, SwipeRecord
 from edge_agent.ring.index import SegmentIndex
+from edge_agent.rows import quoted
 from edge_agent.swipe_sources.intake import Receipt, SwipeStatus, UnknownTerminal
 from edge_agent.uplink.uplink import Uplink
 from renzheng.clock import to_seconds
@@ -45,6 +47,9 @@ SETTLED_S = 0.2
 
 AHEAD_TOLERATED_S = 5.0
 """Nobody swipes in the future: a swipe further ahead than this shows that a clock is wrong, and accuses nobody."""
+
+WINDOWS_END_WITHIN_S = 12.0
+"""Real seconds that a stop waits for windows which are about to end, and for a backlog; the rest waits for a start."""
 
 STILL_IN_HAND_S = 0.1
 TERMINALS_NOTE = "terminals"
@@ -150,7 +155,7 @@ class SwipeChecks:
         terminal = self._config.terminal_named(swipe.terminal_id)
         if terminal is None:
             known = ", ".join(terminal.id for terminal in self._config.terminal)
-            raise UnknownTerminal(f"terminal_id: expected one of {known}")
+            raise UnknownTerminal(f"terminal_id: expected one of {known}, found {quoted(swipe.terminal_id)}")
         return terminal
 
     def _window(self, swipe: Swipe, terminal: TerminalConfig) -> TimeWindow:
@@ -217,16 +222,31 @@ class SwipeChecks:
         """Check what falls due until stopped; then finish what is in hand."""
         while not stop.is_set():
             self._arrived.clear()
-            while len(self._in_hand) < AT_ONCE and (swipe_id := self._due.pop(self._clock.steady_s())) is not None:
-                if swipe_id in self._in_hand:  # its last try has not quite let go of it
-                    self._push(swipe_id, STILL_IN_HAND_S)
-                else:
-                    task = asyncio.create_task(self._check(swipe_id), name=f"check-{swipe_id}")
-                    self._in_hand[swipe_id] = task
-                    task.add_done_callback(lambda done, swipe_id=swipe_id: self._let_go(swipe_id, done))  # type: ignore[misc]
+            self._begin_due()
             await self._nap(stop)
-        if self._in_hand:
-            await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
+        await self._end_windows()
+
+    async def _end_windows(self) -> None:
+        """On the way out: wait for the windows that end in a moment, so that no restart cuts a gap into them."""
+        left_s = WINDOWS_END_WITHIN_S
+        while left_s > 0 and (self._in_hand or self._is_due_within(left_s)):
+            self._begin_due()
+            await asyncio.sleep(FOOTAGE_POLL_S)
+            left_s -= FOOTAGE_POLL_S
+        await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
+
+    def _is_due_within(self, real_s: float) -> bool:
+        next_s = self._due.next_s()
+        return next_s is not None and self._clock.real_s(next_s - self._clock.steady_s()) < real_s
+
+    def _begin_due(self) -> None:
+        while len(self._in_hand) < AT_ONCE and (swipe_id := self._due.pop(self._clock.steady_s())) is not None:
+            if swipe_id in self._in_hand:  # its last try has not quite let go of it
+                self._push(swipe_id, STILL_IN_HAND_S)
+            else:
+                task = asyncio.create_task(self._check(swipe_id), name=f"check-{swipe_id}")
+                self._in_hand[swipe_id] = task
+                task.add_done_callback(partial(self._let_go, swipe_id))
 
     def _let_go(self, swipe_id: str, task: asyncio.Task[None]) -> None:
         del self._in_hand[swipe_id]
@@ -274,7 +294,8 @@ class SwipeChecks:
             self._uplink.nudge()
         if self.metrics is not None:
             waited_s = now_s - received_s
-            self.metrics.check_finished("swipe", check.verdict, waited_s=waited_s, behind_s=max(0.0, late_s))
+            behind_s = max(0.0, min(late_s, waited_s))  # of a swipe that came late, from when it came
+            self.metrics.check_finished("swipe", check.verdict, waited_s=waited_s, behind_s=behind_s)
         for waiter in self._waiters.get(check.swipe_id, ()):
             if not waiter.done():
                 waiter.set_result(None)

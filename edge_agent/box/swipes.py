@@ -111,7 +111,7 @@ def _taken(intake: Intake, body: bytes, fixmedins_code: str) -> Receipt:
     except BadSwipe as error:
         raise _bad_fields(*error.problems) from error
     except UnknownTerminal as error:
-        raise _bad_fields(BadField("terminal_id", str(error))) from error
+        raise _bad_fields(BadField("terminal_id", str(error).removeprefix("terminal_id: "))) from error
     except BadInput as error:  # an id that is a bed check's
         raise _bad_fields(BadField("setl_id", str(error))) from error
     except StorageFull as error:

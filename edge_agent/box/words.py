@@ -121,7 +121,10 @@ WORDS: dict[str, Words] = {
     "trouble": Words("重连 / 中断", "Reconnects / gaps"),
     "show": Words("看画面", "Show"),
     "hide": Words("收起画面", "Hide the picture"),
-    "snapshot": Words("{camera} 的当前画面，隐私区已遮盖", "{camera} now, private zones black"),
+    "snapshot": Words(
+        "{camera} 的当前画面：绿框为柜台前，蓝框为店员，隐私区已遮盖",
+        "{camera} now: counter outlined green, staff blue, private zones black",
+    ),
     "snapshot_hint": Words(
         "画面不保存，只在打开时显示一次，随页面更新。",
         "The picture is not stored; it is shown while it is open and renewed with the page.",

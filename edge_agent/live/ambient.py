@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from statistics import median
 
+import cv2
 import numpy as np
 
 from edge_agent.kept_files import jpeg_of
@@ -21,7 +22,7 @@ from renzheng.errors import BadInput
 from vision.people import Person
 from vision.pipeline import faces_in
 from vision.presence import FROZEN_AFTER_S, FROZEN_LEVELS, GreyImage, edge_strength, picture_faults, small_grey
-from vision.types import Face, FloatArray, Frame
+from vision.types import BgrImage, Face, FloatArray, Frame
 from vision.zones import ZoneKind, Zones
 
 REMEMBERED_S = 300.0
@@ -31,6 +32,7 @@ REMEMBERED_FACES = 64
 LOOKS_RATED = 360
 """Fitness speaks of this many glances: an hour at one every 10 s."""
 
+OUTLINES_BGR = {ZoneKind.COUNTER: (80, 200, 80), ZoneKind.STAFF: (220, 140, 60)}
 USUAL_EVERY_S = 60.0
 USUAL_KEPT = 30
 
@@ -99,7 +101,9 @@ class Ambient:
         frame = place.ring.newest_frame()
         if frame is None:
             raise BadInput(f"{job.camera_id}: nothing is recorded")
-        return SnapshotDone(job.job_id, jpeg_of(place.private.blackened(frame.reduced_bgr)))
+        image_bgr = place.private.blackened(frame.reduced_bgr).copy()
+        _outline(image_bgr, place.zones)
+        return SnapshotDone(job.job_id, jpeg_of(image_bgr))
 
     def _count(self, faces: list[Face], watch: _Watch, time_s: float) -> tuple[int, int]:
         """Customers there now, and how many of them are new. One whose face cannot be compared is not new: visits
@@ -138,6 +142,15 @@ class Ambient:
             eye_distance_px=round(median(distances_px), 1) if distances_px else None,
             faults=_faults(watch, frame),
         )
+
+
+def _outline(image_bgr: BgrImage, zones: Zones) -> None:
+    """Draw the counter's and the staff's zones into a picture, so that whoever drew them sees what they hold."""
+    height, width = image_bgr.shape[:2]
+    for zone in zones.zones:
+        if (colour := OUTLINES_BGR.get(zone.kind)) is not None:
+            corners = np.round(np.asarray(zone.polygon) * (width, height)).astype(np.int32)
+            cv2.polylines(image_bgr, [corners], True, colour, 2, cv2.LINE_AA)
 
 
 def _faults(watch: _Watch, frame: Frame) -> tuple[Reason, ...]:

@@ -14,6 +14,7 @@ from edge_agent.recorder.delivery import Delivery
 from edge_agent.recorder.segment_file import RingUnwritable, StreamParameters
 from edge_agent.recorder.segment_writer import SegmentWriter
 from edge_agent.ring.index import CameraStatus, IndexDamaged, IndexUnusable, SegmentIndex
+from edge_agent.ring.segment import RECORDING_BEGINS
 from renzheng.errors import RenzhengError, StorageFull
 
 _LOG = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class RingKeeper:
         """Note what the camera has not recorded up to now, at the start."""
         until_s = self.last_picture_s
         if until_s is None or until_s > now_s:
-            self._begin_gap(now_s, "recording begins")
+            self._begin_gap(now_s, RECORDING_BEGINS)
         elif now_s - until_s > AWAY_S:
             self._begin_gap(until_s, "the recorder was not running")
         else:

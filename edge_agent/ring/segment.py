@@ -14,6 +14,9 @@ from renzheng.clock import from_seconds, to_seconds
 from renzheng.contracts.report import CameraState
 
 SEGMENT_SUFFIX = ".mp4"
+
+RECORDING_BEGINS = "recording begins"
+"""Why of the gap from a camera's first start to its first picture; nothing was lost in it."""
 _NAME = re.compile(r"(?P<second>\d{8}T\d{6})Z-(?P<micros>\d{6})-e(?P<epoch>\d+)(?:-\d+)?\.mp4")
 
 

@@ -207,3 +207,16 @@ def test_an_evidence_folder_cannot_leave_its_place(tmp_path: Path) -> None:
     folders = BoxFolders(tmp_path)
     assert folders.evidence_of("../../etc").parent == tmp_path / "evidence"
     assert folders.ring("counter") == tmp_path / "ring" / "counter"
+
+
+def test_a_mark_before_the_text_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "edge.toml"
+    path.write_text(WHOLE, encoding="utf-8-sig")
+    assert read_config(path).fixmedins_code == read(tmp_path, WHOLE).fixmedins_code
+
+
+@pytest.mark.parametrize("url", ["ftp://10.0.0.9/a", "camera one", "/home/a.mp4", ""])
+def test_an_address_that_can_be_no_cameras_is_named(tmp_path: Path, url: str) -> None:
+    lines = [f'url = "{url}"' if line.startswith("url") else line for line in WHOLE.splitlines()]
+    told = refusal(tmp_path, "\n".join(lines))
+    assert "camera.0.url" in told and "expected rtsp://, http://, https://" in told

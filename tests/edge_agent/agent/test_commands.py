@@ -60,6 +60,19 @@ def test_a_configuration_in_order_is_told_so(write: Write, tmp_path: Path, capsy
     assert "in order: 1 cameras, 1 terminals" in capsys.readouterr().out
 
 
+def test_what_may_not_be_meant_is_told_with_a_configuration_in_order(
+    write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = tmp_path / "gallery" / "33028100000000000011"
+    person.mkdir()
+    (person / "1.jpg").write_text("no picture")
+    config = write(more='[server]\nurl = "https://review.example.org"')
+    assert run(["edge", "check-config", "--config", config]) == 0
+    told = capsys.readouterr().out
+    assert "not enrolled there yet" in told and "a clerk counts as a customer" in told
+    assert f"{person / '1.jpg'}: " in told and "people: 1, without a usable photo: 1; photos refused: 1" in told
+
+
 @pytest.mark.parametrize("command", ["run", "check-config"])
 @pytest.mark.parametrize(
     ("given", "expected"),
@@ -132,6 +145,9 @@ def test_a_box_is_enrolled_once_and_says_what_is_wrong(
     with StandInServer(tmp_path / "server", enrol_token="once") as server:
         assert run(["edge", "enroll-device", server.url, "wrong", "--config", config]) == 2
         assert "answered 40" in capsys.readouterr().err
+        monkeypatch.setattr("sys.stdin", iter_lines("\n"))
+        assert run(["edge", "enroll-device", server.url, "-", "--config", config]) == 2
+        assert "expected the one-time token" in capsys.readouterr().err
         monkeypatch.setattr("sys.stdin", iter_lines("once\n"))
         assert run(["edge", "enroll-device", server.url, "-", "--config", config]) == 0
     told = capsys.readouterr().out
@@ -195,7 +211,8 @@ def test_a_replay_writes_its_checks_and_does_not_go_over_another(
     words = ["edge", "replay", "--config", write(), "--recordings", str(recording), "--swipes", str(swipes)]
     words += ["--out", str(out), "--speed", "20"]
     assert run(words) == 0
-    assert capfd.readouterr().out == "S1  not_enrolled\n"
+    said = capfd.readouterr().out
+    assert said.startswith("S1  未建档 not enrolled: ") and said.endswith(f"{out / 'checks.jsonl'}\n")
     (line,) = (out / "checks.jsonl").read_text("utf-8").splitlines()
     assert json.loads(line)["swipe_id"] == "S1"
     assert (out / "bed_checks.jsonl").read_text("utf-8") == ""

@@ -135,7 +135,7 @@ def test_every_wrong_field_is_named(box: Box, caplog: pytest.LogCaptureFixture) 
 def test_an_unknown_terminal_is_a_wrong_field(box: Box) -> None:
     answer = box.hand_in(terminal_id="T99")
     assert answer.status_code == 422
-    assert answer.json()["fields"] == [{"field": "terminal_id", "message": 'terminal_id: expected T01, found "T99"'}]
+    assert answer.json()["fields"] == [{"field": "terminal_id", "message": 'expected T01, found "T99"'}]
 
 
 def test_the_id_of_a_bed_check_is_a_wrong_field(box: Box) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import pytest
 
 from edge_agent.footage import TimeWindow
 from edge_agent.live.ambient import REMEMBERED_FACES, Ambient
-from edge_agent.live.jobs import GlanceDone, GlanceJob
+from edge_agent.live.jobs import GlanceDone, GlanceJob, SnapshotJob
 from edge_agent.live.surroundings import ENOUGH_GLANCES, SLOTS_KEPT, LiveSurroundings
 from edge_agent.live.vision_box import CameraPlace, VisionBox
 from edge_agent.private_zones import PrivateZones
@@ -224,3 +225,16 @@ def test_a_short_recording_is_looked_at_as_closely_as_the_audit_does() -> None:
     assert [glance.time_s for glance in live] == [glance.time_s for glance in audit]
     usual_live, usual_audit = counter.surroundings.usual(window), Surroundings(counter.ring).usual(window)
     assert usual_live is not None and np.array_equal(usual_live, usual_audit)
+
+
+def test_a_snapshot_shows_the_zones_and_hides_what_is_private() -> None:
+    corner = ((0.0, 0.0), (0.25, 0.0), (0.25, 0.25), (0.0, 0.25))
+    middle = ((0.4, 0.4), (0.8, 0.4), (0.8, 0.8), (0.4, 0.8))
+    counter = Counter(Zones((Zone(ZoneKind.PRIVATE, "", corner), Zone(ZoneKind.COUNTER, "", middle))))
+    counter.glance(1.0)
+    jpeg = counter.ambient.snapshot(SnapshotJob("s", "counter")).jpeg
+    image_bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    height, width = image_bgr.shape[:2]
+    assert image_bgr[: height // 5, : width // 5].max() < 20
+    on_the_line = image_bgr[int(0.6 * height), int(0.4 * width)].astype(int)
+    assert on_the_line[1] > on_the_line[0] + 40 and on_the_line[1] > on_the_line[2] + 40

@@ -48,6 +48,9 @@ SETTLED_S = 0.2
 AHEAD_TOLERATED_S = 5.0
 """Nobody swipes in the future: a swipe further ahead than this shows that a clock is wrong, and accuses nobody."""
 
+ATTEMPTS_MAX = 20
+"""Counted over restarts: a swipe whose check takes the whole box down each time must not do so for ever."""
+
 WINDOWS_END_WITHIN_S = 12.0
 """Real seconds that a stop waits for windows which are about to end, and for a backlog; the rest waits for a start."""
 
@@ -273,7 +276,7 @@ class SwipeChecks:
         terminal = self._terminal(record.swipe)
         await self._bring_templates(record)
         await self._footage_there(terminal, self._window(record.swipe, terminal))
-        give_up = self._failures[swipe_id] >= FAILURES_MAX
+        give_up = self._failures[swipe_id] >= FAILURES_MAX or self._store.begin_attempt(swipe_id) > ATTEMPTS_MAX
         job = SwipeJob(swipe_id, record.swipe, final=True, clock_doubt=record.clock_doubt, give_up=give_up)
         answer = await self._dispatcher.ask(job, Urgency.FINAL, record.received_s)
         if isinstance(answer, CheckDone) and isinstance(answer.check, IdentityCheck):

@@ -413,3 +413,13 @@ def test_an_open_swipe_of_a_terminal_that_is_no_longer_configured_waits_for_it_t
         back.recorded(*EVER)
         back.checks.resume()
         asyncio.run(back.work(lambda: back.verdict_of("S1")))
+
+
+def test_a_swipe_that_takes_the_box_down_again_and_again_is_given_up(tmp_path: Path) -> None:
+    with SmallBox(tmp_path) as box:
+        box.recorded(*EVER)
+        box.checks.take(box.swipe(ago_s=60), "csv", live=False)
+        for _ in range(swipe_checks.ATTEMPTS_MAX):
+            box.store.begin_attempt("S1")  # as by agents that did not live to finish it
+        asyncio.run(box.work(lambda: box.verdict_of("S1")))
+        assert final_jobs(box)[0].give_up

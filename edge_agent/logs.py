@@ -10,6 +10,8 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from renzheng.clock import from_seconds
@@ -49,6 +51,19 @@ def start_logging(process: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("httpx", "httpcore", "uvicorn.access", "libav"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@contextmanager
+def only_errors() -> Iterator[None]:
+    """Have this process and those it starts tell errors alone, unless the environment says otherwise."""
+    given = os.environ.get(LEVEL_VARIABLE)
+    os.environ.setdefault(LEVEL_VARIABLE, "ERROR")
+    start_logging("main")
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[LEVEL_VARIABLE]
 
 
 def facts(**values: object) -> dict[str, dict[str, object]]:

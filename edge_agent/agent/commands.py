@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from pathlib import Path
@@ -109,7 +108,7 @@ def replay(
     """Play recordings and swipes through the whole agent, faster than they happened. 回放录像"""
     from edge_agent.agent.replay import run_replay
     from edge_agent.edge_config import read_config
-    from edge_agent.logs import LEVEL_VARIABLE, start_logging
+    from edge_agent.logs import only_errors
     from edge_agent.tables import read_swipes
     from renzheng.contracts import BED_VERDICT_WORDS, VERDICT_WORDS
 
@@ -118,9 +117,8 @@ def replay(
     table = read_swipes(swipes).swipes if swipes else ()
     if not table and read.ward is None:
         raise BadInput("--swipes: expected a table of swipes; there is nothing else to check")
-    os.environ.setdefault(LEVEL_VARIABLE, "ERROR")
-    start_logging("main")
-    result = run_replay(read.model_copy(update={"data_dir": out / "agent"}), by_camera, table, speed)
+    with only_errors():
+        result = run_replay(read.model_copy(update={"data_dir": out / "agent"}), by_camera, table, speed)
     _write(result.checks, result.bed_checks, out)
     for check in result.checks:
         print(f"{check.swipe_id}  {_told(VERDICT_WORDS[check.verdict], check.reasons)}")

@@ -78,13 +78,12 @@ def _audit(files: TownFiles, out: Path) -> AuditResult:
 
 def _replay(files: TownFiles, folder: Path) -> int:
     """Play the same day through the boxes as if it were happening; how many verdicts differ from the truth."""
-    from edge_agent.logs import LEVEL_VARIABLE, start_logging
+    from edge_agent.logs import only_errors
     from renzheng.demo.boxes import counter_box, ward_box
 
-    os.environ.setdefault(LEVEL_VARIABLE, "ERROR")
-    start_logging("main")
-    counter = _play("柜台回放 counter", counter_box(files, folder / "counter"))
-    ward = _play("病区回放 ward", ward_box(files, folder / "ward"))
+    with only_errors():
+        counter = _play("柜台回放 counter", counter_box(files, folder / "counter"))
+        ward = _play("病区回放 ward", ward_box(files, folder / "ward"))
     return show_agreement(counter.checks) + show_beds(ward.bed_checks)
 
 

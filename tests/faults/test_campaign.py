@@ -27,6 +27,7 @@ PLAN = Plan(
 )
 
 
+@pytest.mark.timeout(480)
 def test_every_acknowledged_swipe_arrives_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(box, "FOOTAGE_S", 6.0)
     town = ensure_town(settings().cache_dir)

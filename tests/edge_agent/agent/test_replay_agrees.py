@@ -56,6 +56,7 @@ def told(checks: tuple[IdentityCheck, ...]) -> dict[str, tuple[object, ...]]:
     }
 
 
+@pytest.mark.timeout(480)
 def test_replay_and_audit_of_the_demos_morning_agree(town: TownFiles, tmp_path: Path) -> None:
     header, *rows = town.swipes.read_text("utf-8").splitlines()
     some = tmp_path / "swipes.csv"

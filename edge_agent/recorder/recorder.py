@@ -164,7 +164,7 @@ class Recorder:
         if self._reader is None and self._connection.is_due(now):
             self._open(now)
         if now >= self._next_budget:
-            self._next_budget = now + BUDGET_EVERY_S
+            self._next_budget = now + max(TICK_S, self._clock.real_s(BUDGET_EVERY_S))
             self._ring.keep_inside(self._clock.now_s())
         if now >= self._next_status:
             self._next_status = now + STATUS_EVERY_S

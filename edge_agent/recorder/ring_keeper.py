@@ -25,6 +25,9 @@ AWAY_S = 1.0
 FULL_RETRY_S = 2.0
 """How long to wait before a disk that had no room is tried again."""
 
+KEPT_SHARE = 0.98
+"""Of the budget: what is recorded until the ring is looked after again has its place in the rest."""
+
 ADOPT_S = 0.02
 """Time spent at each look on entering files that the index does not know."""
 
@@ -139,7 +142,7 @@ class RingKeeper:
         camera = self._camera
         try:
             freed = keep_inside(
-                self._index, self._index.folder, max_bytes=round(camera.ring_gib * GIB),
+                self._index, self._index.folder, max_bytes=round(camera.ring_gib * GIB * KEPT_SHARE),
                 max_age_s=camera.ring_hours * 3600, min_free_bytes=round(self._keep.min_free_gib * GIB),
                 now_s=now_s, epoch=self._writer.epoch, force=force,
             )  # fmt: skip

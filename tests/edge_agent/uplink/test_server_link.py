@@ -147,7 +147,8 @@ def test_the_time_to_wait_may_be_a_date() -> None:
 def test_a_person_number_is_in_no_address_and_in_no_log(
     server: StandInServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    for logger in (None, "httpx", "httpcore"):
+        caplog.set_level(logging.DEBUG, logger=logger)
     question = TemplateQuestion(psn_no=PSN_NO, at=NOON, embedder_sha256="e" * 64)
     answer = ask(server, lambda link: link.templates_of(question))
     assert answer.psn_no == PSN_NO

@@ -97,10 +97,11 @@ def _photos_refused(config: EdgeConfig) -> list[str]:
     if config.references.gallery is None:
         return []
     folders = [folder for folder in (config.references.gallery, config.references.staff) if folder is not None]
+    pack = open_pack(config.pack or DEFAULT_PACK)
     lines = []
     for folder in folders:
-        people = FolderReferences(open_pack(config.pack or DEFAULT_PACK), PeopleFolder(folder))
-        ids = PeopleFolder(folder).person_ids()
+        people = FolderReferences(pack, PeopleFolder(folder))
+        ids = people.gallery.person_ids()
         without = sum(not (found and len(found.templates)) for found in map(people.person, ids))
         for refusal in people.refusals[:PHOTOS_SHOWN]:
             why = "; ".join(f"{REASON_WORDS[reason].zh} {REASON_WORDS[reason].en}" for reason in refusal.reasons)

@@ -92,6 +92,7 @@ class SwipeChecks:
         self._in_hand: dict[str, asyncio.Task[None]] = {}
         self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._failures: Counter[str] = Counter()
+        self._attempts: dict[str, int] = {}
         self.storage_full = False
         self.lost_terminals: set[str] = set()
 
@@ -276,7 +277,9 @@ class SwipeChecks:
         terminal = self._terminal(record.swipe)
         await self._bring_templates(record)
         await self._footage_there(terminal, self._window(record.swipe, terminal))
-        give_up = self._failures[swipe_id] >= FAILURES_MAX or self._store.begin_attempt(swipe_id) > ATTEMPTS_MAX
+        if swipe_id not in self._attempts:  # once in an agent's life: a full disk may fail it any number of times
+            self._attempts[swipe_id] = self._store.begin_attempt(swipe_id)
+        give_up = self._failures[swipe_id] >= FAILURES_MAX or self._attempts[swipe_id] > ATTEMPTS_MAX
         job = SwipeJob(swipe_id, record.swipe, final=True, clock_doubt=record.clock_doubt, give_up=give_up)
         answer = await self._dispatcher.ask(job, Urgency.FINAL, record.received_s)
         if isinstance(answer, CheckDone) and isinstance(answer.check, IdentityCheck):
@@ -289,6 +292,7 @@ class SwipeChecks:
         self._store.finish_swipe(done, self._config.keep.leaves_for(check.verdict), now_s)
         unpin(self._rings[terminal.camera], check.swipe_id)
         self._failures.pop(check.swipe_id, None)
+        self._attempts.pop(check.swipe_id, None)
         self.storage_full = False
         late_s = round(now_s - to_seconds(check.window_end), 3)
         told = facts(swipe=check.swipe_id, verdict=check.verdict.value, after_window_s=late_s, remarks=done.remarks)

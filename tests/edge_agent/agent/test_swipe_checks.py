@@ -423,3 +423,13 @@ def test_a_swipe_that_takes_the_box_down_again_and_again_is_given_up(tmp_path: P
             box.store.begin_attempt("S1")  # as by agents that did not live to finish it
         asyncio.run(box.work(lambda: box.verdict_of("S1")))
         assert final_jobs(box)[0].give_up
+
+
+def test_a_disk_that_stays_full_for_long_gives_no_swipe_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swipe_checks, "RETRY_S", 0.1)
+    full = [JobFailed("S1", "no room", storage_full=True) for _ in range(swipe_checks.ATTEMPTS_MAX + 5)]
+    with SmallBox(tmp_path, *full) as box:
+        box.recorded(*EVER)
+        box.checks.take(box.swipe(ago_s=60), "csv", live=False)
+        asyncio.run(box.work(lambda: box.verdict_of("S1")))
+        assert len(final_jobs(box)) == len(full) + 1 and not final_jobs(box)[-1].give_up

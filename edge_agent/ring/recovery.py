@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from edge_agent.ring.database import IndexDamaged
 from edge_agent.ring.segment import SEGMENT_SUFFIX, Segment, told_by_name
+from edge_agent.ring.torn_end import cut_torn_end
 from renzheng.clock import from_seconds
 from renzheng.errors import BadInput
 
@@ -91,7 +92,7 @@ def _files_without_row(index: SegmentIndex) -> Iterator[str]:
 
 
 def _probed(path: Path) -> Segment | None:
-    """What a segment's file tells of itself; ``None`` when nothing in it can be read.
+    """What a segment's file tells of itself, without a torn end; ``None`` when nothing in it can be read.
 
     Its start is the first keyframe's; pictures shown before that may follow it.
     """
@@ -101,6 +102,7 @@ def _probed(path: Path) -> Segment | None:
     if told is None:
         return None
     start_s, epoch = told
+    cut_torn_end(path)
     try:
         found = open_recording(path, from_seconds(start_s))
         with open_container(path) as container:

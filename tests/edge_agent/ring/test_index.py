@@ -14,7 +14,7 @@ from edge_agent.footage import TimeWindow
 from edge_agent.ring.index import CameraStatus, Gap, IndexDamaged, Segment, SegmentIndex
 from edge_agent.ring.segment import segment_name, told_by_name
 from renzheng.contracts.report import CameraState
-from tests.edge_agent.numbered_video import START_S, Recipe, within, write_video
+from tests.edge_agent.numbered_video import START_S, within
 from tests.edge_agent.ring.recording import record
 
 
@@ -162,11 +162,6 @@ def test_the_index_needs_no_video_library_and_no_arrays() -> None:
 
 
 # --- recovery ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("plain") / "plain.mp4", Recipe(frames=240))
 
 
 def test_after_a_kill_the_open_segment_reaches_to_the_end_of_its_file(plain: Path, tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ install: $(READY)
 $(READY): pyproject.toml constraints.txt
 	@echo "installing into $(VENV): some minutes the first time"; if command -v uv >/dev/null 2>&1; then \
 	  echo "installing with uv" && uv venv --quiet --allow-existing --python $(PYTHON) $(VENV) \
-	  && uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[calibrate,insightface,dev]' \
+	  && uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[calibrate,insightface,s3,dev]' \
 	  && uv pip install --quiet --python $(BIN)/python --no-deps $(INSIGHTFACE); \
 	else \
 	  echo "installing with pip" && $(PYTHON) -m venv $(VENV) \
-	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[calibrate,insightface,dev]' \
+	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[calibrate,insightface,s3,dev]' \
 	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(INSIGHTFACE); \
 	fi
 	@touch $@

@@ -33,6 +33,7 @@ MOUNTS: dict[str, Mount] = {
     "edge": Mount(
         "edge_agent.agent.commands", "app", "Run the agent of a counter or ward, live or replayed. 运行边缘代理"
     ),
+    "server": Mount("server.commands", "app", "Run and keep the central review server. 运行与维护中心审核服务器"),
     "demo": Mount("renzheng.demo.commands", "demo", "Render a small invented town and audit it. 生成并核验演示数据"),
     "models": Mount("models.commands", "app", "List, fetch and verify model packs. 模型管理"),
     "calibrate": Mount("calibration.commands", "app", "Turn scores into thresholds. 阈值标定"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
+import time
 
 BED_CHECK_PREFIX = "bed-"
 """Begins the ids that a box gives its bed checks. No swipe may have such an id: it would take a bed check's place."""
@@ -21,3 +23,8 @@ def file_stem(identifier: str) -> str:
         return identifier
     plain = re.sub(r"[^A-Za-z0-9]+", "-", identifier).strip("-")[:40]
     return f"{plain or 'id'}--{hashlib.sha256(identifier.encode()).hexdigest()[:12]}"
+
+
+def new_id() -> str:
+    """A new id of 32 hex digits that sorts by the time it was made: 48 bits of milliseconds, then 80 at random."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
@@ -11,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from renzheng.contracts import BedCheck, ClipManifest, IdentityCheck, ManifestSegment, SignedManifest
-from renzheng.crypto import SigningKey, Tampered, verify
+from renzheng.crypto import SigningKey, Tampered
 from renzheng.errors import BadInput
 from renzheng.files import sha256_file, write_atomic
 
@@ -88,28 +87,3 @@ def read_manifest(path: Path) -> SignedManifest:
         raise BadInput(f"{path}: the manifest cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise BadInput(f"{path}: expected a signed manifest: {error.error_count()} fields are wrong") from error
-
-
-def verify_manifest(signed: SignedManifest, public_key: bytes, clip_path: Path, check_id: str) -> ClipManifest:
-    """The manifest, once its signature is that device's, it is of that check, and the clip's bytes are those it names.
-
-    ``public_key`` is the raw Ed25519 key, 32 bytes. A clip of the same device that is offered for another check is
-    refused like any other. Raises :class:`Tampered`, which says what does not fit.
-    """
-    if signed.key_id != hashlib.sha256(public_key).hexdigest():
-        raise Tampered(f"{clip_path}: the manifest is signed with another key, {signed.key_id[:12]}…")
-    verify(public_key, signed.manifest.encode(), signed.signature)
-    try:
-        manifest = ClipManifest.model_validate_json(signed.manifest)
-    except ValidationError as error:
-        raise Tampered(f"{clip_path}: what was signed is not a manifest of a clip") from error
-    if manifest.clip_id != check_id:
-        raise Tampered(f"{clip_path}: the manifest is of the check {manifest.clip_id}, not of {check_id}")
-    if not clip_path.is_file():
-        raise Tampered(f"{clip_path}: the clip is not there")
-    size = clip_path.stat().st_size
-    if size != manifest.size_bytes:
-        raise Tampered(f"{clip_path}: expected {manifest.size_bytes} bytes, found {size}")
-    if sha256_file(clip_path) != manifest.sha256:
-        raise Tampered(f"{clip_path}: the clip's bytes are not those that were signed")
-    return manifest

@@ -24,13 +24,13 @@ from fastapi import Body, FastAPI, Header, HTTPException, Request
 from tuspyserver.router import create_tus_router
 from tuspyserver.storage.local import LocalFileStorage
 
-from edge_agent.outbox.manifest import verify_manifest
 from renzheng.clock import from_seconds
 from renzheng.contracts import DeliveryBatch, EnrolmentRequest, SignedManifest, StaffAnswer, TemplateAnswer
 from renzheng.contracts.templates import TemplateQuestion
 from renzheng.crypto import Tampered, public_of, read_or_make_key
 from renzheng.files import sha256_file
 from renzheng.ids import file_stem
+from renzheng.manifests import verify_manifest
 from tests.edge_agent.stand_in_faults import Fault, Faults
 
 _SCHEMA = """

@@ -11,9 +11,9 @@ from pathlib import Path
 import av
 from av.error import FFmpegError
 
-from edge_agent.outbox.manifest import verify_manifest
 from renzheng.contracts import SignedManifest
 from renzheng.crypto import Tampered
+from renzheng.manifests import verify_manifest
 from tests.edge_agent.stand_in import StandInServer
 
 

@@ -16,10 +16,11 @@ from edge_agent.live.bed_checks import BedChecks, ward_of
 from edge_agent.live.jobs import BedJob, CheckDone, JobFailed
 from edge_agent.live.vision_box import VisionBox, open_box
 from edge_agent.live.worker import Worker
-from edge_agent.outbox.manifest import read_manifest, verify_manifest
+from edge_agent.outbox.manifest import read_manifest
 from renzheng.contracts import BedCheck, BedVerdict, Reason, RoundKind
 from renzheng.crypto import public_of
 from renzheng.errors import BadInput
+from renzheng.manifests import verify_manifest
 from tests.edge_agent.live.conftest import clock_at
 from tests.edge_agent.ring.recording import record
 from tests.edge_agent.ward.ward_scene import PLACES, START_S, Guest, write_empty, write_ward

@@ -21,12 +21,13 @@ from edge_agent.live.jobs import CheckDone, JobFailed, SwipeJob
 from edge_agent.live.vision_box import VisionBox
 from edge_agent.live.worker import Worker
 from edge_agent.outbox.finished import CLIP_DROPPED
-from edge_agent.outbox.manifest import read_manifest, verify_manifest
+from edge_agent.outbox.manifest import read_manifest
 from edge_agent.recorded import open_recording
 from edge_agent.references import FolderReferences
 from renzheng.contracts import FLAGGED, IdentityCheck, Reason, Verdict
 from renzheng.crypto import public_of
 from renzheng.files import sha256_file
+from renzheng.manifests import verify_manifest
 from tests.edge_agent.live.conftest import BLACK, CROWD, EMPTY, TURNED, Day, MakeBox, swipe_job
 from tests.edge_agent.scene_clip import START
 from vision.pending import decide_pending, open_pending

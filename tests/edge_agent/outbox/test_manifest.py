@@ -15,12 +15,12 @@ from edge_agent.outbox.manifest import (
     manifest_beside,
     read_manifest,
     sign_manifest,
-    verify_manifest,
     write_manifest,
 )
 from renzheng.contracts import BedCheck, ClipManifest, IdentityCheck, ManifestSegment, SignedManifest, Verdict
 from renzheng.crypto import SigningKey, Tampered
 from renzheng.errors import BadInput
+from renzheng.manifests import verify_manifest
 from tests.edge_agent.builders import NOON, a_check
 from tests.edge_agent.outbox.builders import clip_reference, done_bed
 

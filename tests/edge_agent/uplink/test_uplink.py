@@ -14,7 +14,6 @@ import pytest
 
 from edge_agent.agent_clock import Leg, ReplayClock, WallClock
 from edge_agent.edge_config import ScheduleWindow, ServerConfig
-from edge_agent.outbox.manifest import verify_manifest
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.store import Store
 from edge_agent.uplink import deliveries, tus, uplink
@@ -23,6 +22,7 @@ from edge_agent.uplink.uplink import LinkState
 from renzheng.clock import SHANGHAI, to_seconds
 from renzheng.contracts import SignedManifest, Verdict
 from renzheng.errors import StorageFull
+from renzheng.manifests import verify_manifest
 from tests.edge_agent.outbox.builders import PSN_NO, a_report
 from tests.edge_agent.stand_in import ArrivedClip, Delivered, StandInServer, free_port
 from tests.edge_agent.uplink.builders import KEY, UplinkBox, link_to

@@ -1,0 +1,49 @@
+"""The application: every room's routes over one server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+import renzheng
+from server.audit_log import api as audit_log
+from server.checks import api as checks
+from server.clips import api as clips
+from server.context import Server
+from server.devices import api as devices
+from server.enrolment import api as enrolment
+from server.health import api as health
+from server.join import api as join
+from server.keeping import api as keeping
+from server.people import api as people
+from server.problems import add_handlers
+from server.settlements import api as settlements
+from server.sites import api as sites
+from server.users import api as users
+
+ROOMS = (users, sites, devices, people, enrolment, checks, clips, settlements, join, keeping, audit_log, health)
+
+
+def create_app(server: Server) -> FastAPI:
+    """The application of a server that was opened; it is closed when the application ends."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        server.close()
+
+    app = FastAPI(
+        title="Renzheng 人证",
+        version=renzheng.__version__,
+        description="The central review server. Times are UTC with a zone; amounts are yuan with two decimals.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.server = server
+    add_handlers(app)
+    for room in ROOMS:
+        app.include_router(room.router)
+    return app

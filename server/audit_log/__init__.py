@@ -1,0 +1,1 @@
+"""Who did what: entries, their chain, and its verification."""

@@ -1,0 +1,1 @@
+"""Checks as boxes deliver them, and those the server decides itself."""

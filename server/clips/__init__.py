@@ -1,0 +1,1 @@
+"""Clips: resumable uploads, accepted when manifest and digest agree, and handed out for viewing."""

@@ -1,0 +1,1 @@
+"""Settlements and checks that are the same use of a credential."""

@@ -1,0 +1,1 @@
+"""What is kept how long: purges, legal holds, deletion certificates, new keys."""

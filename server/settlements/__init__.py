@@ -1,0 +1,1 @@
+"""Settlements, reversals, stays and line items from files of the insurer."""

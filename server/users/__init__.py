@@ -1,0 +1,1 @@
+"""People who use the server: their accounts, logins and sessions."""

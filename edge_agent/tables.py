@@ -10,30 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edge_agent.rows import BadRow, Row, RowFile, quoted, read_rows, refuse_bad_rows
 from renzheng.clock import SHANGHAI, as_utc
 from renzheng.contracts import Swipe
 from renzheng.errors import BadInput
-
-__all__ = ["Agency", "AgentTable", "BadRow", "SwipeTable", "parse_day", "parse_time", "read_agents", "read_swipes"]
+from renzheng.tables.rows import BadRow, Row, RowFile, quoted, read_rows, refuse_bad_rows
+from renzheng.tables.values import parse_day, parse_id, parse_row, parse_time
 
 SWIPE_COLUMNS = ("setl_id", "psn_no", "fixmedins_code", "terminal_id", "setl_time")
 AGENT_COLUMNS = ("psn_no", "agent_psn_no", "valid_from", "valid_to")
-ID_CHARS_MAX = 64
 SKIP_ADVICE = "Put the rows right, or go on without them with --skip-bad-rows."
 AGENTS_ADVICE = "Put the rows right: without them an approved agent would count as a stranger."
 
-TIME_EXPECTED = "expected a time with seconds as yyyy-MM-dd HH:mm:ss, yyyy/M/d H:mm:ss or ISO 8601"
-"""A check looks at some ten seconds: a time to the minute would look where the customer is not yet, or no more."""
-DAY_EXPECTED = "expected a date as yyyy-MM-dd"
-
 _INSTITUTION = re.compile(r"[HP][0-9]{11}")
-_PLATFORM_TIME = re.compile(
-    r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})[ T]+(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,6})0*)?", re.ASCII
-)
-_ISO_TIME = re.compile(r"\d{4}-?\d{2}-?\d{2}[ T]\d{2}:?\d{2}:?\d{2}.*", re.ASCII)
-_ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.ASCII | re.IGNORECASE)
-_DAY = re.compile(r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?:[ T]0{1,2}:00(?::00)?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -127,49 +115,6 @@ def read_agents(path: Path) -> AgentTable:
     return AgentTable(tuple(agencies), table.warnings)
 
 
-def parse_time(text: str) -> datetime:
-    """A time as the platform, a spreadsheet or ISO 8601 writes it, in UTC; without zone it is Asia/Shanghai.
-
-    It must say the second. Raises ``ValueError`` that says what was expected.
-    """
-    try:
-        if parts := _PLATFORM_TIME.fullmatch(text):
-            year, _, month, day, hour, minute, second, fraction = parts.groups()
-            y, mo, d, h, mi, s = (int(part) for part in (year, month, day, hour, minute, second))
-            return as_utc(datetime(y, mo, d, h, mi, s, int((fraction or "").ljust(6, "0"))))
-        if _ISO_TIME.fullmatch(text):
-            return as_utc(datetime.fromisoformat(re.sub(r" +(?=[+-]\d)", "", text)))
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{TIME_EXPECTED}, found {quoted(text)}: {error}") from error
-    raise ValueError(f"{TIME_EXPECTED}, found {quoted(text)}")
-
-
-def parse_day(text: str) -> date:
-    """A day as ``yyyy-MM-dd`` or ``yyyy/M/d`` (midnight may follow). Raises ``ValueError`` that says so."""
-    parts = _DAY.fullmatch(text)
-    try:
-        if parts:
-            return date(int(parts[1]), int(parts[3]), int(parts[4]))
-    except ValueError as error:
-        raise ValueError(f"{DAY_EXPECTED}, found {quoted(text)}: {error}") from error
-    raise ValueError(f"{DAY_EXPECTED}, found {quoted(text)}")
-
-
-def parse_id(text: str) -> str:
-    """A number or code of the platform as given. Raises ``ValueError`` that says what was expected."""
-    if not text:
-        raise ValueError("expected a value, found none")
-    if len(text) > ID_CHARS_MAX:
-        raise ValueError(f"expected at most {ID_CHARS_MAX} characters, found {len(text)}")
-    if not text.isprintable():
-        raise ValueError(f"expected characters that can be printed, found {quoted(text)}")
-    if _ROUNDED.fullmatch(text):
-        raise ValueError(
-            f"expected the number in full, found {quoted(text)}: a spreadsheet has rounded it; keep it as text"
-        )
-    return text
-
-
 _SWIPE_PARSERS: dict[str, Callable[[str], Any]] = dict.fromkeys(SWIPE_COLUMNS, parse_id) | {"setl_time": parse_time}
 _AGENT_PARSERS: dict[str, Callable[[str], Any]] = {
     "psn_no": parse_id,
@@ -177,21 +122,6 @@ _AGENT_PARSERS: dict[str, Callable[[str], Any]] = {
     "valid_from": parse_day,
     "valid_to": lambda text: parse_day(text) if text else None,
 }
-
-
-def parse_row(row: Row, parsers: dict[str, Callable[[str], Any]]) -> tuple[dict[str, Any], list[BadRow]]:
-    """The named cells parsed, and everything that is wrong with them."""
-    values: dict[str, Any] = {}
-    wrong = []
-    for name, parse in parsers.items():
-        if doubt := row.cells[name].doubt:
-            wrong.append(BadRow(row.line, name, doubt))
-            continue
-        try:
-            values[name] = parse(row.text(name))
-        except ValueError as error:
-            wrong.append(BadRow(row.line, name, str(error)))
-    return values, wrong
 
 
 def _platform_fields(row: Row) -> dict[str, str]:

@@ -26,12 +26,12 @@ from edge_agent.live.jobs import CheckDone, JobFailed, SwipeJob
 from edge_agent.logs import facts
 from edge_agent.outbox.store import Store, SwipeRecord
 from edge_agent.ring.index import SegmentIndex
-from edge_agent.rows import quoted
 from edge_agent.swipe_sources.intake import Receipt, SwipeStatus, UnknownTerminal
 from edge_agent.uplink.uplink import Uplink
 from renzheng.clock import to_seconds
 from renzheng.contracts import IdentityCheck, Swipe
 from renzheng.errors import StorageFull
+from renzheng.tables.rows import quoted
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ import logging
 from pathlib import Path
 
 from edge_agent.logs import facts
-from edge_agent.rows import quoted
 from edge_agent.swipe_sources.intake import Intake
 from renzheng.clock import from_seconds
 from renzheng.contracts import Swipe
 from renzheng.errors import BadInput
 from renzheng.files import storage_errors
+from renzheng.tables.rows import quoted
 
 REJECTS_BYTES_MAX = 2**20
 """Of a list of what was refused; past it the list becomes ``….1`` and a new one is begun."""

@@ -20,13 +20,13 @@ from typing import BinaryIO
 from edge_agent.agent_clock import AgentClock
 from edge_agent.edge_config import CsvSourceConfig
 from edge_agent.logs import facts
-from edge_agent.rows import rows_of
 from edge_agent.swipe_sources.common import Rejects, Trouble, hand_in, nap
 from edge_agent.swipe_sources.intake import Intake
 from edge_agent.swipe_sources.swipe_json import REQUIRED
 from edge_agent.swipe_sources.swipe_rows import read_swipe_rows
 from renzheng.errors import BadInput, StorageFull
 from renzheng.files import write_atomic
+from renzheng.tables.rows import rows_of
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from edge_agent.agent_clock import AgentClock
 from edge_agent.edge_config import FolderSourceConfig
 from edge_agent.logs import facts
-from edge_agent.rows import ZIP_MAGIC
 from edge_agent.swipe_sources.common import Trouble, hand_in, nap
 from edge_agent.swipe_sources.intake import Intake
 from edge_agent.swipe_sources.swipe_json import parse_swipe
@@ -22,6 +21,7 @@ from edge_agent.swipe_sources.swipe_rows import read_swipe_rows
 from renzheng.contracts import Swipe
 from renzheng.errors import BadInput, StorageFull
 from renzheng.files import make_private, write_atomic
+from renzheng.tables.rows import ZIP_MAGIC
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from edge_agent.rows import decode_text
-from edge_agent.tables import SWIPE_COLUMNS, parse_id, parse_time
+from edge_agent.tables import SWIPE_COLUMNS
 from renzheng.contracts import Swipe
 from renzheng.errors import BadInput
+from renzheng.tables.rows import decode_text
+from renzheng.tables.values import parse_id, parse_time
 
 REQUIRED = tuple(name for name in SWIPE_COLUMNS if name != "fixmedins_code")
 """A box stands in one institution, so a swipe need not name it."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_agent.rows import Row, rows_of
 from edge_agent.swipe_sources.swipe_json import REQUIRED, BadField, BadSwipe, swipe_of, without_person
 from edge_agent.tables import SWIPE_COLUMNS
 from renzheng.contracts import Swipe
+from renzheng.tables.rows import Row, rows_of
 
 
 @dataclass(frozen=True)

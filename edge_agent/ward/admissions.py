@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_agent.logs import facts
-from edge_agent.rows import BadRow, read_rows, refuse_bad_rows
-from edge_agent.tables import parse_id, parse_row, parse_time
 from renzheng.clock import as_utc, local_text
 from renzheng.errors import BadInput
+from renzheng.tables.rows import BadRow, read_rows, refuse_bad_rows
+from renzheng.tables.values import parse_id, parse_row, parse_time
 
 log = logging.getLogger(__name__)
 

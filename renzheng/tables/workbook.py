@@ -14,11 +14,20 @@ from typing import Any
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
-from edge_agent.rows import Cell, RawTable
 from renzheng.errors import BadInput
+from renzheng.tables.rows import Cell, RawTable
 
 EXACT_DIGITS = 15
 """A spreadsheet keeps so many digits of a number; of a longer one the rest is lost."""
+
+UNPACKED_BYTES_MAX = 512 * 2**20
+"""A workbook that unpacks to more is refused before anything of it is."""
+
+PACKED_TIMES_MAX = 200
+"""Sheets pack to a tenth or a thirtieth; what packs this well was made to fill a memory."""
+
+_SMALL_BYTES = 2**20
+"""Parts below this size are not asked how well they pack."""
 
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -42,6 +51,7 @@ def read_workbook(path: Path, data: bytes) -> RawTable:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that do not matter here
         try:
+            _refuse_bombs(path, data)
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
             try:
                 return _first_sheet(path, book)
@@ -49,6 +59,17 @@ def read_workbook(path: Path, data: bytes) -> RawTable:
                 book.close()
         except _UNREADABLE as error:
             raise BadInput(f"{path}: not a readable .xlsx workbook: {error}") from error
+
+
+def _refuse_bombs(path: Path, data: bytes) -> None:
+    """A part that states less than it holds is cut off there by the unpacking, so what is stated can be believed."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = archive.infolist()
+    unpacked = sum(part.file_size for part in parts)
+    if unpacked > UNPACKED_BYTES_MAX:
+        raise BadInput(f"{path}: unpacks to {unpacked:,} bytes; expected at most {UNPACKED_BYTES_MAX:,}")
+    if any(part.file_size > _SMALL_BYTES and part.file_size > PACKED_TIMES_MAX * part.compress_size for part in parts):
+        raise BadInput(f"{path}: holds a part that unpacks to over {PACKED_TIMES_MAX} times its size; not a workbook")
 
 
 def _first_sheet(path: Path, book: Any) -> RawTable:

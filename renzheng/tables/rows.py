@@ -99,7 +99,7 @@ def rows_of(path: Path, data: bytes, required: Sequence[str]) -> RowFile:
             f"{path}: an old .xls or a password-protected workbook; save it as .xlsx without a password, or as CSV"
         )
     if data.startswith(ZIP_MAGIC):
-        from edge_agent.workbook import read_workbook  # openpyxl is slow to import
+        from renzheng.tables.workbook import read_workbook  # openpyxl is slow to import
 
         raw = read_workbook(path, data)
     else:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from server.audit_log.service import Actor
@@ -101,13 +101,13 @@ class Needs:
 
     def __call__(self, request: Request, server: ServerOfRequest) -> Subject:
         """The user behind the request's cookie."""
-        subject = _logged_in(request, server)
+        subject = _logged_in(request, server, with_expired_password=self.permission is None)
         if self.permission is not None and not subject.may(self.permission):
             raise Forbidden("your role does not allow this")
         return subject
 
 
-def _logged_in(request: Request, server: Server) -> Subject:
+def _logged_in(request: Request, server: Server, *, with_expired_password: bool) -> Subject:
     token = request.cookies.get(SESSION_COOKIE)
     if not token:
         raise NotLoggedIn("log in first")
@@ -123,8 +123,11 @@ def _logged_in(request: Request, server: Server) -> Subject:
             raise Forbidden(f"expected the session's token in {CSRF_HEADER}")
     if login.used_at + NOTE_USE_EVERY <= now:
         with server.database.transaction() as session:
-            session.merge(login, load=True).used_at = now
+            of_it = LoginSession.token_digest == login.token_digest
+            session.execute(update(LoginSession).where(of_it).values(used_at=now))
     user = login.user
+    if user.password_expired and not with_expired_password:
+        raise Forbidden("somebody else set your password: change it first")
     return Subject(user.id, user.login, user.display_name, user.role, user.district_code)
 
 

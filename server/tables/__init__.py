@@ -30,7 +30,7 @@ from server.tables.sites import (
     SiteNotice,
     Terminal,
 )
-from server.tables.users import LoginSession, User
+from server.tables.users import LoginSession, LoginThrottle, User
 
 __all__ = [
     "AgentApproval",
@@ -63,6 +63,7 @@ __all__ = [
     "LegalHold",
     "LineItem",
     "LoginSession",
+    "LoginThrottle",
     "Pairing",
     "PairingMethod",
     "Purpose",

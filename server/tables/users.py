@@ -25,8 +25,9 @@ class User(Base):
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
     password_changed_at: Mapped[datetime]
-    failed_logins: Mapped[int] = mapped_column(default=0)
-    locked_until: Mapped[datetime | None]
+    password_expired: Mapped[bool] = mapped_column(
+        default=False, comment="somebody else knows it: nothing is done before it was changed"
+    )
 
 
 class LoginSession(Base):
@@ -43,3 +44,19 @@ class LoginSession(Base):
     user: Mapped[User] = relationship(lazy="joined")
 
     __table_args__ = (Index(None, "user_id"), Index(None, "expires_at"))
+
+
+class LoginThrottle(Base):
+    """Logins that were tried under one name, or from one address, and had not been successful by then.
+
+    The key is a blind index, and is there for names that no user has: what it says must not tell them apart.
+    """
+
+    __tablename__ = "login_throttles"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tried: Mapped[int] = mapped_column(default=0)
+    last_at: Mapped[datetime]
+    closed_until: Mapped[datetime | None]
+
+    __table_args__ = (Index(None, "last_at"),)

@@ -4,7 +4,7 @@ from server.tables.audit_log import AuditEntry, AuditHead
 from server.tables.base import Base
 from server.tables.checks import Check, CheckPiece, Clip, ClipUpload
 from server.tables.enrolment import BulkEnrolment, BulkRow, BulkState
-from server.tables.join import Pairing, PairingMethod, UnjoinedReason
+from server.tables.join import CheckToJoin, Pairing, PairingMethod, UnjoinedReason
 from server.tables.keeping import DeletionCertificate, JobLock, LegalHold
 from server.tables.people import (
     AgentApproval,
@@ -46,6 +46,7 @@ __all__ = [
     "Camera",
     "Check",
     "CheckPiece",
+    "CheckToJoin",
     "Clip",
     "ClipUpload",
     "DeletionCertificate",

@@ -19,7 +19,7 @@ class PairingMethod(StrEnum):
 
 
 class UnjoinedReason(StrEnum):
-    """Why a settlement has no check."""
+    """Why a settlement has no check. ``waiting`` is also what the join has yet to look at."""
 
     WAITING = "waiting"
     UNKNOWN_INSTITUTION = "unknown_institution"
@@ -29,6 +29,7 @@ class UnjoinedReason(StrEnum):
     AMBIGUOUS = "ambiguous"
     ID_CONTRADICTED = "id_contradicted"
     NOT_AT_A_COUNTER = "not_at_a_counter"
+    CHECK_EXPIRED = "check_expired"
 
 
 class Pairing(Base):
@@ -44,3 +45,11 @@ class Pairing(Base):
     made_at: Mapped[datetime]
 
     __table_args__ = (CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),)
+
+
+class CheckToJoin(Base):
+    """A check of a swipe that the join has yet to look at: it is new, or what stood near it has changed."""
+
+    __tablename__ = "checks_to_join"
+
+    check_id: Mapped[int] = mapped_column(ForeignKey("checks.id", ondelete="CASCADE"), primary_key=True)

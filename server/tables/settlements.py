@@ -6,11 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Numeric, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Numeric, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.tables.base import Base, BigId, Id, Json, enum_of
 from server.tables.join import UnjoinedReason
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """An index of those rows alone, on either database."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class SettlementImport(Base):
@@ -73,13 +78,20 @@ class Settlement(Base):
     opter: Mapped[str | None] = mapped_column(String(64))
     import_id: Mapped[str] = mapped_column(ForeignKey("settlement_imports.id"))
     content_digest: Mapped[bytes] = mapped_column(LargeBinary(16), comment="tells a repeated row from a corrected one")
-    unjoined_reason: Mapped[UnjoinedReason | None] = mapped_column(enum_of(UnjoinedReason))
+    unjoined_reason: Mapped[UnjoinedReason | None] = mapped_column(
+        enum_of(UnjoinedReason),
+        default=UnjoinedReason.WAITING,
+        server_default=UnjoinedReason.WAITING.value,
+        comment="null: joined; waiting: the join looks at it in its next run",
+    )
 
     __table_args__ = (
         Index(None, "institution_id", "setl_time"),
         Index(None, "psn_no", "setl_time"),
         Index(None, "district_code", "setl_time"),
         Index(None, "fixmedins_code", "setl_time"),
+        Index("ix_settlements_waiting", "id", **_where("unjoined_reason = 'waiting'")),
+        Index("ix_settlements_of_unknown_institutions", "fixmedins_code", **_where("institution_id IS NULL")),
     )
 
 

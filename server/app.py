@@ -17,6 +17,8 @@ from server.enrolment import api as enrolment
 from server.health import api as health
 from server.join import api as join
 from server.keeping import api as keeping
+from server.limits import Limits, SafeHeaders
+from server.openapi import describe
 from server.people import api as people
 from server.problems import add_handlers
 from server.settlements import api as settlements
@@ -46,4 +48,7 @@ def create_app(server: Server) -> FastAPI:
     add_handlers(app)
     for room in ROOMS:
         app.include_router(room.router)
+    app.add_middleware(Limits, settings=server.settings)
+    app.add_middleware(SafeHeaders, https=server.settings.cookie_secure)
+    describe(app, [room.router for room in ROOMS])
     return app

@@ -10,7 +10,9 @@ import typer
 
 from renzheng.errors import BadInput
 from renzheng.files import PRIVATE_MODE
+from server.audit_log import commands as audit_log
 from server.key_ring import KeyRing
+from server.users import commands as users
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The central review server. 中心审核服务器",
 )
+
+for room in (users, audit_log):
+    room.add_commands(app)
 
 
 @app.command("run")

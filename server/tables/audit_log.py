@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from server.tables.append_only import HEAD_TRIGGERS, TRIGGERS, guard
 from server.tables.base import Base, BigId, Json
 
 
@@ -40,3 +41,7 @@ class AuditHead(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigId)
     digest: Mapped[str] = mapped_column(String(64))
+
+
+guard(AuditEntry.__table__, TRIGGERS)
+guard(AuditHead.__table__, HEAD_TRIGGERS)

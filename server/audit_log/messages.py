@@ -1,0 +1,35 @@
+"""The audit log over the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EntryAnswer(BaseModel):
+    """One entry: who did what to which object, and for which purpose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    at: datetime
+    actor_kind: str = Field(description="user, device or system")
+    actor_id: str
+    actor_login: str | None = Field(description="of a user, as it is today")
+    action: str
+    object_kind: str
+    object_id: str
+    purpose: str
+    district_code: str | None
+    detail: dict[str, Any]
+    digest: str = Field(description="SHA-256 over all of the entry and the digest before it")
+
+
+class EntryPage(BaseModel):
+    """Entries in the order that was asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entries: list[EntryAnswer]

@@ -6,6 +6,7 @@ while it is still small.
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import warnings
@@ -62,10 +63,19 @@ def load_photo(path: Path) -> BgrImage:
     16-bit and grey pictures are brought to 8-bit colour, transparent ones laid on white. Of several frames the first
     is taken. Raises :class:`PhotoRefused` with ``PICTURE_TOO_LARGE``, ``NOT_A_PICTURE`` or ``UNREADABLE``.
     """
+    return _decoded(path, path)
+
+
+def decode_photo(data: bytes, name: str = "photo") -> BgrImage:
+    """As :func:`load_photo`, of a file's bytes; ``name`` is what a refusal calls them."""
+    return _decoded(Path(name), io.BytesIO(data))
+
+
+def _decoded(path: Path, source: Path | io.BytesIO) -> BgrImage:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's notes on sizes and metadata; what matters is raised below
         try:
-            with _open(path) as image:
+            with _open(path, source) as image:
                 _refuse_large(path, image.width * image.height)
                 return _to_bgr(_upright(image))
         except Image.DecompressionBombError as error:
@@ -98,19 +108,25 @@ def enlarge_if_tight(image_bgr: BgrImage) -> tuple[BgrImage, float]:
     return np.asarray(bordered, dtype=np.uint8), TIGHT_FACTOR
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, source: Path | io.BytesIO) -> Image.Image:
     try:
-        return Image.open(path, formats=FORMATS)
+        return Image.open(source, formats=FORMATS)
     except FileNotFoundError as error:
         raise PhotoRefused(path, Reason.UNREADABLE, "no such file") from error
     except UnidentifiedImageError as error:
-        with path.open("rb") as stream:
-            head = stream.read(8)
+        head = _head(source)
         if not head:
             raise PhotoRefused(path, Reason.UNREADABLE, "the file is empty") from error
         if head.startswith(_MAGIC):
             raise PhotoRefused(path, Reason.UNREADABLE, "the picture's header is broken or cut off") from error
         raise PhotoRefused(path, Reason.NOT_A_PICTURE, f"not a picture; expected {', '.join(FORMATS)}") from error
+
+
+def _head(source: Path | io.BytesIO) -> bytes:
+    if isinstance(source, io.BytesIO):
+        return source.getvalue()[:8]
+    with source.open("rb") as stream:
+        return stream.read(8)
 
 
 def _refuse_large(path: Path, pixels: int) -> None:

@@ -1,0 +1,186 @@
+"""Every statement about people, their photos and their templates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import Session
+
+from server.tables import (
+    AgentApproval,
+    District,
+    EnrolmentPhoto,
+    FaceTemplate,
+    Institution,
+    InsuredPerson,
+    LegalBasis,
+    Purpose,
+    StaffMember,
+)
+
+Owner = InsuredPerson | StaffMember
+"""Whose photo or template it is."""
+
+
+def has_district(session: Session, code: str) -> bool:
+    """Whether a district is known."""
+    return session.get(District, code) is not None
+
+
+def institution(session: Session, institution_id: str) -> Institution | None:
+    """An institution by its id."""
+    return session.get(Institution, institution_id)
+
+
+def person(session: Session, person_id: str) -> InsuredPerson | None:
+    """A person by the server's id."""
+    return session.get(InsuredPerson, person_id)
+
+
+def person_numbered(session: Session, psn_no: str) -> InsuredPerson | None:
+    """A person by the pool's number."""
+    return session.scalar(select(InsuredPerson).where(InsuredPerson.psn_no == psn_no))
+
+
+def person_with_certno(session: Session, certno_index: str) -> InsuredPerson | None:
+    """A person by the blind index of an identity number."""
+    return session.scalar(select(InsuredPerson).where(InsuredPerson.certno_index == certno_index))
+
+
+def people_in(scope: str) -> Select[tuple[InsuredPerson]]:
+    """People of districts that begin with ``scope``."""
+    found = select(InsuredPerson)
+    return found.where(InsuredPerson.district_code.startswith(scope, autoescape=True)) if scope else found
+
+
+def page_of_people(session: Session, scope: str, after: str, limit: int) -> Sequence[InsuredPerson]:
+    """People in the order of their ids, which is that in which they were entered."""
+    found = people_in(scope).where(InsuredPerson.id > after).order_by(InsuredPerson.id).limit(limit)
+    return session.scalars(found).all()
+
+
+def people_named(session: Session, scope: str, name_index: str, limit: int) -> Sequence[InsuredPerson]:
+    """People whose whole name has this blind index."""
+    found = people_in(scope).where(InsuredPerson.psn_name_index == name_index).order_by(InsuredPerson.id).limit(limit)
+    return session.scalars(found).all()
+
+
+def _in_force(at: datetime) -> ColumnElement[bool]:
+    return (LegalBasis.given_at <= at) & or_(LegalBasis.withdrawn_at.is_(None), LegalBasis.withdrawn_at > at)
+
+
+def purposes_in_force(session: Session, person_id: str, at: datetime) -> frozenset[Purpose]:
+    """What the person's data may be used for at that time."""
+    found = select(LegalBasis.purpose).where(LegalBasis.person_id == person_id, _in_force(at)).distinct()
+    return frozenset(session.scalars(found))
+
+
+def bases(session: Session, person_id: str) -> Sequence[LegalBasis]:
+    """All bases of a person, those that were withdrawn as well, in order."""
+    found = select(LegalBasis).where(LegalBasis.person_id == person_id).order_by(LegalBasis.given_at, LegalBasis.id)
+    return session.scalars(found).all()
+
+
+def approvals(session: Session, holder_id: str) -> Sequence[AgentApproval]:
+    """All approvals of a holder, those that ended as well, in order."""
+    found = select(AgentApproval).where(AgentApproval.holder_id == holder_id)
+    return session.scalars(found.order_by(AgentApproval.valid_from, AgentApproval.id)).all()
+
+
+def agents_between(
+    session: Session, holder_id: str, start: datetime, end: datetime
+) -> Sequence[tuple[AgentApproval, InsuredPerson]]:
+    """Approvals of a holder that hold at some time from ``start`` to before ``end``, with the agents."""
+    found = (
+        select(AgentApproval, InsuredPerson)
+        .join(InsuredPerson, InsuredPerson.id == AgentApproval.agent_id)
+        .where(AgentApproval.holder_id == holder_id, AgentApproval.valid_from < end)
+        .where(or_(AgentApproval.valid_to.is_(None), AgentApproval.valid_to > start))
+        .where(or_(AgentApproval.revoked_at.is_(None), AgentApproval.revoked_at > start))
+        .order_by(InsuredPerson.psn_no, AgentApproval.id)
+    )
+    return [(approval, agent) for approval, agent in session.execute(found)]
+
+
+def _owned_photo(owner: Owner) -> ColumnElement[bool]:
+    return (EnrolmentPhoto.person_id if isinstance(owner, InsuredPerson) else EnrolmentPhoto.staff_id) == owner.id
+
+
+def _owned_template(owner: Owner) -> ColumnElement[bool]:
+    return (FaceTemplate.person_id if isinstance(owner, InsuredPerson) else FaceTemplate.staff_id) == owner.id
+
+
+def photo(session: Session, photo_id: str) -> EnrolmentPhoto | None:
+    """A photo by its id."""
+    return session.get(EnrolmentPhoto, photo_id)
+
+
+def photos(session: Session, owner: Owner) -> Sequence[EnrolmentPhoto]:
+    """All photos of somebody, oldest first."""
+    return session.scalars(select(EnrolmentPhoto).where(_owned_photo(owner)).order_by(EnrolmentPhoto.id)).all()
+
+
+def same_photo(session: Session, owner: Owner, sha256_index: str) -> Sequence[EnrolmentPhoto]:
+    """Photos of somebody with these very bytes."""
+    return session.scalars(
+        select(EnrolmentPhoto).where(_owned_photo(owner), EnrolmentPhoto.sha256_index == sha256_index)
+    ).all()
+
+
+def templates(session: Session, owner: Owner, embedder_sha256: str) -> Sequence[FaceTemplate]:
+    """Templates in use that one embedder made of somebody, oldest first."""
+    found = select(FaceTemplate).where(_owned_template(owner), FaceTemplate.embedder_sha256 == embedder_sha256)
+    return session.scalars(found.where(FaceTemplate.revoked_at.is_(None)).order_by(FaceTemplate.id)).all()
+
+
+def all_templates(session: Session, owner: Owner) -> Sequence[FaceTemplate]:
+    """Templates of all embedders, revoked ones as well, oldest first."""
+    return session.scalars(select(FaceTemplate).where(_owned_template(owner)).order_by(FaceTemplate.id)).all()
+
+
+def templates_of_photo(session: Session, photo_id: str) -> Sequence[FaceTemplate]:
+    """What was made of a photo, by each embedder."""
+    return session.scalars(
+        select(FaceTemplate).where(FaceTemplate.photo_id == photo_id).order_by(FaceTemplate.id)
+    ).all()
+
+
+def staff_member(session: Session, staff_id: str) -> StaffMember | None:
+    """A member of staff by the server's id."""
+    return session.get(StaffMember, staff_id)
+
+
+def staff_numbered(session: Session, institution_id: str, staff_no: str) -> StaffMember | None:
+    """A member of staff by the institution's own number."""
+    return session.scalar(
+        select(StaffMember).where(StaffMember.institution_id == institution_id, StaffMember.staff_no == staff_no)
+    )
+
+
+def page_of_staff(session: Session, institution_id: str, after: str, limit: int) -> Sequence[StaffMember]:
+    """Staff of an institution, those who left as well, in the order in which they were entered."""
+    found = select(StaffMember).where(StaffMember.institution_id == institution_id, StaffMember.id > after)
+    return session.scalars(found.order_by(StaffMember.id).limit(limit)).all()
+
+
+def staff_templates(
+    session: Session, institution_id: str, embedder_sha256: str
+) -> Sequence[tuple[StaffMember, FaceTemplate]]:
+    """Templates in use of everybody who works at an institution now."""
+    found = (
+        select(StaffMember, FaceTemplate)
+        .join(FaceTemplate, FaceTemplate.staff_id == StaffMember.id)
+        .where(StaffMember.institution_id == institution_id, StaffMember.left_at.is_(None))
+        .where(FaceTemplate.embedder_sha256 == embedder_sha256, FaceTemplate.revoked_at.is_(None))
+        .order_by(StaffMember.staff_no, FaceTemplate.id)
+    )
+    return [(member, template) for member, template in session.execute(found)]
+
+
+def people_with_photos(session: Session) -> int:
+    """How many people's faces are stored, staff included."""
+    insured = func.count(func.distinct(EnrolmentPhoto.person_id))
+    staff = func.count(func.distinct(EnrolmentPhoto.staff_id))
+    return session.scalar(select(insured + staff)) or 0

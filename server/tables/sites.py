@@ -151,7 +151,11 @@ class BoxReport(Base):
     received_at: Mapped[datetime]
     body: Mapped[dict[str, Any]] = mapped_column(Json)
 
-    __table_args__ = (Index(None, "device_id", "period_end"), Index(None, "received_at"))
+    __table_args__ = (
+        Index(None, "device_id", "period_end"),
+        Index(None, "device_id", "received_at"),
+        Index(None, "received_at"),
+    )
 
 
 class Footfall(Base):

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.tables.base import Base, Id, Json, enum_of
@@ -25,13 +25,19 @@ class BulkEnrolment(Base):
     __tablename__ = "bulk_enrolments"
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    digest: Mapped[str] = mapped_column(String(64), comment="of the table's bytes, the photos' names and the pack")
+    digest: Mapped[str] = mapped_column(String(64), comment="of table, photos, pack and district", unique=True)
     dry_run: Mapped[bool]
     state: Mapped[BulkState] = mapped_column(enum_of(BulkState))
     rows: Mapped[int]
+    photos_unused: Mapped[int] = mapped_column(comment="photos that are named after nobody of the table")
+    district_code: Mapped[str | None] = mapped_column(String(6), comment="of who ordered it, for scope")
+    lease_holder: Mapped[str | None] = mapped_column(Id, comment="whoever works on it")
+    lease_until: Mapped[datetime | None]
     started_by: Mapped[str] = mapped_column(Id)
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+
+    __table_args__ = (Index(None, "district_code"),)
 
 
 class BulkRow(Base):

@@ -1,12 +1,15 @@
-"""What the insurer recorded of the money, under the platform's names. Amounts are in fen (0.01 yuan), exact."""
+"""What the insurer recorded of the money, under the platform's names. Amounts are in fen (0.01 yuan), exact.
+
+The context of a sealed credential is ``settlements.credential_sealed:<setl_id>``: rows are numbered by the database
+after they are sealed.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Numeric, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.tables.base import Base, BigId, Id, Json, enum_of
@@ -27,9 +30,11 @@ class SettlementImport(Base):
     kind: Mapped[str] = mapped_column(String(16), comment="settlements, reversals, stays or items")
     file_name: Mapped[str] = mapped_column(String(255))
     sha256: Mapped[str] = mapped_column(String(64))
-    started_by: Mapped[str] = mapped_column(Id)
+    district_code: Mapped[str | None] = mapped_column(String(6), comment="of who imported it; null: all districts")
+    started_by: Mapped[str] = mapped_column(Id, comment="user, or server")
     started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None] = mapped_column(comment="null: it runs, or was cut off")
+    stopped_by: Mapped[str | None] = mapped_column(String(300), comment="why the file could not be read to its end")
     rows: Mapped[int] = mapped_column(default=0)
     added: Mapped[int] = mapped_column(default=0)
     changed: Mapped[int] = mapped_column(default=0)
@@ -39,12 +44,13 @@ class SettlementImport(Base):
 
 
 class RejectedRow(Base):
-    """Why a row was not taken. The value itself is not kept: it may be somebody's number."""
+    """What is wrong with one field of a row that was not taken. The value is not kept: it may be somebody's number."""
 
     __tablename__ = "rejected_rows"
 
     import_id: Mapped[str] = mapped_column(ForeignKey("settlement_imports.id", ondelete="CASCADE"), primary_key=True)
-    row: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="line of the file, the head is 1")
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="in the order of the file")
+    row: Mapped[int] = mapped_column(comment="line of the file, the head is 1; number of the object in a JSON array")
     field: Mapped[str] = mapped_column(String(64))
     why: Mapped[str] = mapped_column(String(300))
 
@@ -67,7 +73,7 @@ class Settlement(Base):
     insutype: Mapped[str | None] = mapped_column(String(6))
     med_type: Mapped[str | None] = mapped_column(String(6))
     mdtrt_cert_type: Mapped[str | None] = mapped_column(String(3))
-    credential_sealed: Mapped[bytes | None] = mapped_column(LargeBinary, comment="mdtrt_cert_no and card_sn")
+    credential_sealed: Mapped[bytes | None] = mapped_column(LargeBinary, comment="mdtrt_cert_no and card_sn, as JSON")
     credential_index: Mapped[str | None] = mapped_column(String(64), comment="blind index of the credential")
     medfee_sumamt: Mapped[int] = mapped_column(BigInteger)
     fund_pay_sumamt: Mapped[int] = mapped_column(BigInteger)
@@ -102,7 +108,7 @@ class Reversal(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     setl_id: Mapped[str] = mapped_column(String(64), unique=True, comment="of the reversal itself")
-    reversed_setl_id: Mapped[str] = mapped_column(String(64))
+    reversed_setl_id: Mapped[str] = mapped_column(String(64), comment="init_setl_id of the platform")
     psn_no: Mapped[str] = mapped_column(String(64))
     fixmedins_code: Mapped[str] = mapped_column(String(64))
     setl_time: Mapped[datetime]
@@ -114,7 +120,7 @@ class Reversal(Base):
 
 
 class Stay(Base):
-    """An inpatient stay: admission (2401) and, once known, discharge (2402)."""
+    """An inpatient stay: admission (2401) and discharge (2402), whichever came; each adds what the other left open."""
 
     __tablename__ = "stays"
 
@@ -125,7 +131,7 @@ class Stay(Base):
     fixmedins_code: Mapped[str] = mapped_column(String(64))
     institution_id: Mapped[str | None] = mapped_column(ForeignKey("institutions.id"))
     district_code: Mapped[str | None] = mapped_column(String(6))
-    begntime: Mapped[datetime]
+    begntime: Mapped[datetime | None] = mapped_column(comment="null: only the discharge has come")
     endtime: Mapped[datetime | None]
     adm_bed: Mapped[str | None] = mapped_column(String(64))
     adm_dept_codg: Mapped[str | None] = mapped_column(String(64))
@@ -150,16 +156,16 @@ class LineItem(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     setl_id: Mapped[str] = mapped_column(String(64))
-    line: Mapped[int]
+    feedetl_sn: Mapped[str] = mapped_column(String(64), comment="number of the line within its settlement")
     med_list_codg: Mapped[str | None] = mapped_column(String(64))
     medins_list_codg: Mapped[str | None] = mapped_column(String(64))
-    cnt: Mapped[Decimal] = mapped_column(Numeric(16, 4))
+    cnt: Mapped[int] = mapped_column(BigInteger, comment="0.0001 units")
     pric: Mapped[int] = mapped_column(BigInteger, comment="0.0001 yuan")
     det_item_fee_sumamt: Mapped[int] = mapped_column(BigInteger, comment="fen")
     import_id: Mapped[str] = mapped_column(ForeignKey("settlement_imports.id"))
     content_digest: Mapped[bytes] = mapped_column(LargeBinary(16))
 
-    __table_args__ = (UniqueConstraint("setl_id", "line"),)
+    __table_args__ = (UniqueConstraint("setl_id", "feedetl_sn"),)
 
 
 class TraceCode(Base):

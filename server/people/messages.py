@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from renzheng.contracts import REASON_WORDS, Reason, SampleQuality
 from renzheng.contracts.base import Contract
@@ -138,6 +146,197 @@ class StaffFields(Contract):
     basis_version: Version = Field(description="of the text that was agreed to")
 
 
+class PersonSearch(Contract):
+    """Whom to look for, by exactly one of three exact values. In a body, since addresses end up in logs."""
+
+    purpose: PurposeOfLook = Field(description="why; it goes into the audit log")
+    psn_no: PsnNo | None = None
+    certno: Annotated[str, _line(50)] | None = None
+    psn_name: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_value(self) -> PersonSearch:
+        if sum(value is not None for value in (self.psn_no, self.certno, self.psn_name)) != 1:
+            raise ValueError("expected exactly one of psn_no, certno and psn_name")
+        return self
+
+
+class ErasureRequest(Contract):
+    """Why somebody is erased."""
+
+    why: Why = Field(description="such as the request's number; no name and no number of the person")
+
+
+class PersonSummary(Contract):
+    """A person without what identifies them outside the pool."""
+
+    id: str
+    psn_no: str
+    insuplc_admdvs: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class PersonPage(Contract):
+    """People in the order in which they were entered; ask for the next page with ``after``."""
+
+    people: list[PersonSummary]
+    next_after: str | None
+
+
+class PersonAnswer(PersonSummary):
+    """A person with name and numbers open."""
+
+    psn_name: str
+    psn_cert_type: str | None
+    certno: str | None
+    gend: str | None
+    brdy: date | None
+    insutype: str | None
+    psn_type: str | None
+    may_be_used_for: list[Purpose] = Field(description="purposes that a legal basis in force names")
+
+
+class BasisAnswer(Contract):
+    """A legal basis; the guardian's name is shown to nobody by this."""
+
+    id: str
+    purpose: Purpose
+    basis: BasisKind
+    version: str
+    given_at: datetime
+    withdrawn_at: datetime | None
+    by_guardian: bool
+    guardian_relation: str | None
+
+
+class BasisList(Contract):
+    """All bases of a person, those that were withdrawn as well."""
+
+    bases: list[BasisAnswer]
+
+
+class WithdrawalAnswer(Contract):
+    """A basis that ended, and what that ended with it."""
+
+    basis: BasisAnswer
+    templates_revoked: int
+    photos_removed: int
+
+
+class ApprovalAnswer(Contract):
+    """An approval of an agent."""
+
+    id: str
+    agent_id: str
+    relation: str
+    valid_from: datetime
+    valid_to: datetime | None
+    revoked_at: datetime | None
+
+
+class ApprovalList(Contract):
+    """All approvals of a holder, those that ended as well."""
+
+    agents: list[ApprovalAnswer]
+
+
+class StaffMemberAnswer(Contract):
+    """A member of staff without the name."""
+
+    id: str
+    staff_no: str
+    basis_version: str
+    created_at: datetime
+    left_at: datetime | None
+
+
+class NamedStaffMember(StaffMemberAnswer):
+    """A member of staff."""
+
+    name: str
+
+
+class StaffPage(Contract):
+    """Staff of an institution in the order in which they were entered."""
+
+    staff: list[NamedStaffMember]
+    next_after: str | None
+
+
+class TemplateFacts(Contract):
+    """That a template is there; the template itself leaves for boxes alone."""
+
+    id: str
+    pack: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class PhotoAnswer(Contract):
+    """A photo that is kept."""
+
+    id: str
+    quality: SampleQuality
+    created_at: datetime
+    templates: list[TemplateFacts]
+
+
+class PhotoList(Contract):
+    """All photos of somebody, oldest first."""
+
+    photos: list[PhotoAnswer]
+
+
+class LookAlikeAnswer(Contract):
+    """Somebody under another number whose photo looks like this one."""
+
+    person_id: str
+    psn_no: str
+    cosine: float
+
+
+class DuplicateAnswer(Contract):
+    """Who looks like the person enrolled: a question for a person to settle, and never an answer."""
+
+    searched: bool = Field(description="false for staff, and where no threshold set is shipped for the pack")
+    people: list[LookAlikeAnswer]
+    in_other_districts: int = Field(description="how many more there are whom you may not see")
+
+
+class Notice(Contract):
+    """Something to see to soon."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class EnrolledPhotoAnswer(Contract):
+    """What enrolling a photo gave."""
+
+    photo: PhotoAnswer
+    is_new: bool = Field(description="false when these very bytes were enrolled already")
+    duplicates: DuplicateAnswer
+    notice: Notice | None = None
+
+
+class RevocationAnswer(Contract):
+    """How many templates were in use until now."""
+
+    templates_revoked: int
+
+
+class CertificateAnswer(Contract):
+    """That something was deleted, and how much of it."""
+
+    id: str
+    kind: str
+    counts: dict[str, int]
+    why: str
+    made_at: datetime
+
+
 class ReasonWords(Contract):
     """A reason with its words in both languages."""
 
@@ -155,5 +354,5 @@ class ReasonWords(Contract):
 class RefusedPhoto(Problem):
     """Why a photo cannot be enrolled; the first reason is the one to tell."""
 
-    reasons: list[ReasonWords] = []
+    reasons: list[ReasonWords] = Field(default_factory=list)
     quality: SampleQuality | None = None

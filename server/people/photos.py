@@ -28,6 +28,9 @@ from vision.track import CONFLICT_COSINE
 FACE_PURPOSES = frozenset({Purpose.IDENTITY_CHECK, Purpose.AGENT_CHECK})
 """A template may be kept for one of these; each use asks for its own."""
 
+PHOTO_MB = 1_000_000
+"""Bytes to a megabyte of the settings."""
+
 _STORED = "renzheng_stored_photos"
 
 
@@ -73,7 +76,7 @@ def face_in(server: Server, data: bytes, pack: str | None = None) -> FoundFace |
 
     Raises :class:`TooLarge`.
     """
-    if len(data) > server.settings.photo_mb * 1_000_000:
+    if len(data) > server.settings.photo_mb * PHOTO_MB:
         raise TooLarge(f"a photo may have {server.settings.photo_mb} MB", "photo")
     with pack_in_use(pack or server.settings.pack) as opened:
         try:

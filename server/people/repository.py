@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from server.tables import (
     AgentApproval,
+    BulkRow,
+    Check,
+    CheckPiece,
+    Clip,
     District,
     EnrolmentPhoto,
     FaceTemplate,
     Institution,
     InsuredPerson,
     LegalBasis,
+    LegalHold,
     Purpose,
+    Settlement,
     StaffMember,
 )
 
@@ -49,7 +56,7 @@ def person_with_certno(session: Session, certno_index: str) -> InsuredPerson | N
     return session.scalar(select(InsuredPerson).where(InsuredPerson.certno_index == certno_index))
 
 
-def people_in(scope: str) -> Select[tuple[InsuredPerson]]:
+def people_in(scope: str) -> Select[InsuredPerson]:
     """People of districts that begin with ``scope``."""
     found = select(InsuredPerson)
     return found.where(InsuredPerson.district_code.startswith(scope, autoescape=True)) if scope else found
@@ -89,6 +96,12 @@ def approvals(session: Session, holder_id: str) -> Sequence[AgentApproval]:
     return session.scalars(found.order_by(AgentApproval.valid_from, AgentApproval.id)).all()
 
 
+def approvals_with(session: Session, person_id: str) -> int:
+    """How many approvals name somebody, as holder or as agent."""
+    named = or_(AgentApproval.holder_id == person_id, AgentApproval.agent_id == person_id)
+    return session.scalar(select(func.count(AgentApproval.id)).where(named)) or 0
+
+
 def agents_between(
     session: Session, holder_id: str, start: datetime, end: datetime
 ) -> Sequence[tuple[AgentApproval, InsuredPerson]]:
@@ -98,7 +111,12 @@ def agents_between(
         .join(InsuredPerson, InsuredPerson.id == AgentApproval.agent_id)
         .where(AgentApproval.holder_id == holder_id, AgentApproval.valid_from < end)
         .where(or_(AgentApproval.valid_to.is_(None), AgentApproval.valid_to > start))
-        .where(or_(AgentApproval.revoked_at.is_(None), AgentApproval.revoked_at > start))
+        .where(
+            or_(
+                AgentApproval.revoked_at.is_(None),
+                and_(AgentApproval.revoked_at > start, AgentApproval.revoked_at > AgentApproval.valid_from),
+            )
+        )
         .order_by(InsuredPerson.psn_no, AgentApproval.id)
     )
     return [(approval, agent) for approval, agent in session.execute(found)]
@@ -184,3 +202,85 @@ def people_with_photos(session: Session) -> int:
     insured = func.count(func.distinct(EnrolmentPhoto.person_id))
     staff = func.count(func.distinct(EnrolmentPhoto.staff_id))
     return session.scalar(select(insured + staff)) or 0
+
+
+def people_among(session: Session, person_ids: Collection[str]) -> dict[str, InsuredPerson]:
+    """People by their ids, as far as they are there."""
+    found = session.scalars(select(InsuredPerson).where(InsuredPerson.id.in_(person_ids)))
+    return {person.id: person for person in found}
+
+
+def templates_in_use(session: Session, embedder_sha256: str) -> int:
+    """How many templates of insured persons one embedder has that are not revoked."""
+    return session.scalar(_searched(select(func.count(FaceTemplate.id)), embedder_sha256)) or 0
+
+
+def searched_templates(session: Session, embedder_sha256: str, from_id: str = "") -> Iterator[tuple[str, str, bytes]]:
+    """Id, person and sealed vector of templates in use from an id on, in the order of ids."""
+    found = _searched(select(FaceTemplate.id, FaceTemplate.person_id, FaceTemplate.sealed), embedder_sha256)
+    rows = session.execute(found.where(FaceTemplate.id >= from_id).order_by(FaceTemplate.id))
+    yield from rows.yield_per(5000).tuples()
+
+
+def _searched(found: Select[Any], embedder_sha256: str) -> Select[Any]:
+    return found.where(
+        FaceTemplate.embedder_sha256 == embedder_sha256,
+        FaceTemplate.revoked_at.is_(None),
+        FaceTemplate.person_id.is_not(None),
+    )
+
+
+def checks_of(session: Session, psn_no: str) -> Sequence[Check]:
+    """Checks of a holder or patient."""
+    return session.scalars(select(Check).where(Check.psn_no == psn_no).order_by(Check.id)).all()
+
+
+def checks_of_holders(session: Session, agent_id: str) -> Sequence[Check]:
+    """Checks of everybody who ever approved this agent."""
+    holders = (
+        select(InsuredPerson.psn_no)
+        .join(AgentApproval, AgentApproval.holder_id == InsuredPerson.id)
+        .where(AgentApproval.agent_id == agent_id)
+    )
+    return session.scalars(select(Check).where(Check.psn_no.in_(holders)).order_by(Check.id)).all()
+
+
+def pieces_of(session: Session, check: Check) -> Sequence[CheckPiece]:
+    """The small files of a check."""
+    return session.scalars(select(CheckPiece).where(CheckPiece.check_id == check.id)).all()
+
+
+def clip_of(session: Session, check: Check) -> Clip | None:
+    """The video of a check."""
+    return session.scalar(select(Clip).where(Clip.check_id == check.id))
+
+
+def hold_on(session: Session, person: InsuredPerson, checks_as_agent: Sequence[Check]) -> LegalHold | None:
+    """A hold in force on a person, on checks or settlements of theirs, or on an institution that checked them."""
+    own = select(cast(Check.id, String)).where(Check.psn_no == person.psn_no)
+    places = select(Check.institution_id).where(Check.psn_no == person.psn_no)
+    settled = select(cast(Settlement.id, String)).where(Settlement.psn_no == person.psn_no)
+    as_agent = [str(check.id) for check in checks_as_agent]
+    held = [
+        ("person", LegalHold.object_id == person.id),
+        ("settlement", LegalHold.object_id.in_(settled)),
+        ("check", or_(LegalHold.object_id.in_(own), LegalHold.object_id.in_(as_agent))),
+        ("institution", or_(LegalHold.object_id.in_(places), _at_one_of(checks_as_agent))),
+    ]
+    of_theirs = or_(*(and_(LegalHold.object_kind == kind, which) for kind, which in held))
+    return session.scalars(select(LegalHold).where(LegalHold.released_at.is_(None), of_theirs).limit(1)).first()
+
+
+def _at_one_of(checks: Sequence[Check]) -> ColumnElement[bool]:
+    return LegalHold.object_id.in_({check.institution_id for check in checks})
+
+
+def unlink_bulk_rows(session: Session, person_id: str) -> None:
+    """Have no row of a bulk enrolment name this person."""
+    session.execute(update(BulkRow).where(BulkRow.person_id == person_id).values(person_id=None))
+
+
+def overwrite_deleted(session: Session) -> None:
+    """Have SQLite write zeros over what this connection deletes; PostgreSQL's vacuum frees it for the next rows."""
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(text("PRAGMA secure_delete=ON"))

@@ -1,0 +1,102 @@
+"""Taking faces away: templates revoked, photos removed from database and store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from server.audit_log.service import Actor, Deed, record
+from server.context import Server
+from server.errors import Conflict, NotFound
+from server.people import repository
+from server.people.duplicates import forget_index
+from server.people.photos import district_of, photos_of
+from server.people.repository import Owner
+from server.tables import Check, EnrolmentPhoto, FaceTemplate, InsuredPerson, LegalHold
+
+
+def hold_on(session: Session, person: InsuredPerson) -> LegalHold | None:
+    """A legal hold in force on the person, on a check or a settlement of theirs, or on where they were checked."""
+    return repository.hold_on(session, person, checks_as_agent(session, person))
+
+
+def refuse_held(session: Session, owner: Owner) -> None:
+    """Raises :class:`Conflict` that names the hold."""
+    hold = hold_on(session, owner) if isinstance(owner, InsuredPerson) else None
+    if hold is not None:
+        raise Conflict(f"legal hold {hold.id} on a {hold.object_kind} keeps this person's data")
+
+
+def checks_as_agent(session: Session, person: InsuredPerson) -> list[Check]:
+    """Checks of others that name this person as a possible agent."""
+    return [check for check in repository.checks_of_holders(session, person.id) if names_agent(check, person.psn_no)]
+
+
+def names_agent(check: Check, psn_no: str) -> bool:
+    """Whether a check, as sent or as decided here, holds this number as an agent's."""
+    told = [check.body, check.decided or {}]
+    return any(track.get("agent_psn_no") == psn_no for one in told for track in one.get("tracks", []))
+
+
+def revoke_templates(session: Session, templates: Iterable[FaceTemplate], now: datetime) -> int:
+    """Have templates used by nobody from now on. Boxes that hold them drop them when their time is over."""
+    revoked = [template for template in templates if template.revoked_at is None]
+    for template in revoked:
+        template.revoked_at = now
+    session.flush()
+    return len(revoked)
+
+
+def revoke_photo(session: Session, server: Server, photo: EnrolmentPhoto, owner: Owner, actor: Actor) -> int:
+    """Revoke the templates of one photo and keep the photo; returns how many were in use."""
+    revoked = revoke_templates(session, repository.templates_of_photo(session, photo.id), datetime.now(UTC))
+    forget_index(session, server)
+    told = {"templates_revoked": revoked}
+    record(session, Deed(actor, "photo_revoked", "photo", photo.id, "", district_of(owner), told))
+    return revoked
+
+
+def remove_photo(session: Session, server: Server, photo: EnrolmentPhoto, owner: Owner, actor: Actor) -> None:
+    """Remove one photo with its templates. Raises :class:`Conflict` under a legal hold."""
+    refuse_held(session, owner)
+    _remove(session, server, photo)
+    forget_index(session, server)
+    record(session, Deed(actor, "photo_removed", "photo", photo.id, "", district_of(owner)))
+
+
+def remove_photos(session: Session, server: Server, owner: Owner) -> int:
+    """Remove all photos of somebody with their templates, and what uploads that were cut off left in the store.
+
+    Bytes go before the transaction ends: should it fail, rows without bytes are left, and never bytes without a row.
+    """
+    photos = repository.photos(session, owner)
+    for photo in photos:
+        _remove(session, server, photo)
+    for key in list(server.store.keys(photos_of(owner))):
+        server.store.delete(key)
+    forget_index(session, server)
+    return len(photos)
+
+
+def _remove(session: Session, server: Server, photo: EnrolmentPhoto) -> None:
+    for template in repository.templates_of_photo(session, photo.id):
+        session.delete(template)
+    session.flush()
+    session.delete(photo)
+    session.flush()
+    server.store.delete(photo.store_key)
+
+
+def owner_of(session: Session, photo_id: str, scope: str) -> tuple[EnrolmentPhoto, Owner]:
+    """A photo and whose it is. Raises :class:`NotFound`, outside the scope as well."""
+    photo = repository.photo(session, photo_id)
+    owner: Owner | None = None
+    if photo is not None and photo.person_id is not None:
+        owner = repository.person(session, photo.person_id)
+    elif photo is not None and photo.staff_id is not None:
+        owner = repository.staff_member(session, photo.staff_id)
+    if photo is None or owner is None or not district_of(owner).startswith(scope):
+        raise NotFound("there is no such photo")
+    return photo, owner

@@ -11,6 +11,7 @@ import typer
 from renzheng.errors import BadInput
 from renzheng.files import PRIVATE_MODE
 from server.audit_log import commands as audit_log
+from server.enrolment import commands as enrolment
 from server.key_ring import KeyRing
 from server.users import commands as users
 
@@ -21,7 +22,7 @@ app = typer.Typer(
     help="The central review server. 中心审核服务器",
 )
 
-for room in (users, audit_log):
+for room in (users, audit_log, enrolment):
     room.add_commands(app)
 
 

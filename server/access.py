@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVarTuple
 
 from fastapi import Depends, Request
 from sqlalchemy import Select, select, update
@@ -25,6 +25,8 @@ from server.tables import Device, LoginSession
 SESSION_COOKIE = "renzheng_session"
 CSRF_HEADER = "X-CSRF-Token"
 NOTE_USE_EVERY = timedelta(minutes=1)
+
+Columns = TypeVarTuple("Columns")
 
 
 def digest_of_token(token: str) -> str:
@@ -84,7 +86,9 @@ class BoxSubject:
         return Actor("device", self.device_id)
 
 
-def within(statement: Select[Any], district_code: InstrumentedAttribute[Any], subject: Subject) -> Select[Any]:
+def within(
+    statement: Select[*Columns], district_code: InstrumentedAttribute[Any], subject: Subject
+) -> Select[*Columns]:
     """The statement, for what the subject sees alone."""
     return statement.where(district_code.startswith(subject.scope, autoescape=True)) if subject.scope else statement
 

@@ -11,7 +11,15 @@ from renzheng.clock import as_utc
 
 CONTRACT_VERSION: Final = 1
 
-UtcTime = Annotated[datetime, AfterValidator(as_utc)]
+
+def _utc(moment: datetime) -> datetime:
+    try:
+        return as_utc(moment)
+    except OverflowError as error:
+        raise ValueError("expected a time whose year in UTC is 1 to 9999") from error
+
+
+UtcTime = Annotated[datetime, AfterValidator(_utc)]
 
 
 class Contract(BaseModel):

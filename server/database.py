@@ -7,18 +7,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from server.audit_log.service import write_pending
-from server.errors import Unavailable
+from server.errors import Conflict, Unacceptable, Unavailable
 
 BUSY_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60
 POOL = 8
 POOL_OVERFLOW = 8
 POOL_WAIT_S = 10
+_UNIQUE_VIOLATION = "23505"
 
 
 class Database:
@@ -38,15 +40,23 @@ class Database:
         """A session that is committed when the block ends well and rolled back when it does not.
 
         What :func:`server.audit_log.service.record` was told is written last of all, so that the chain is locked
-        for a moment only. Raises :class:`Unavailable` when the database does not answer.
+        for a moment only. Raises :class:`Unavailable` when the database does not answer, :class:`Conflict` when
+        another transaction kept the same unique value meanwhile, and :class:`Unacceptable` for a value that the
+        database cannot hold, such as a text with a NUL.
         """
         try:
             with Session(self._writing if writes else self.engine, expire_on_commit=False) as session:
                 yield session
                 write_pending(session)
                 session.commit()
-        except OperationalError as error:
+        except (OperationalError, NoConnection) as error:
             raise Unavailable("the database does not answer now; nothing of this was kept") from error
+        except DataError as error:
+            raise Unacceptable("a value is too long or too large to be kept, or is no text") from error
+        except IntegrityError as error:
+            if not _is_taken(error):
+                raise
+            raise Conflict("the same was kept by somebody else at this moment; nothing of this was kept") from error
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable("the connection to the database broke; nothing of this was kept") from error
@@ -55,6 +65,11 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _is_taken(error: IntegrityError) -> bool:
+    """Whether a value is there already that may be there once."""
+    return getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION or "UNIQUE constraint" in str(error.orig)
 
 
 def _engine(url: str) -> Engine:

@@ -75,7 +75,7 @@ def _completed(schema: dict[str, Any], routes: list[APIRoute]) -> dict[str, Any]
         _add_answers(operation, _ALWAYS | (_BODY if "requestBody" in operation else {}))
         operation["responses"]["422"] = _answer(_ALWAYS[422])
         for route in routes:
-            if route.path_format == path and method.upper() in route.methods:
+            if route.path_format == path and method.upper() in (route.methods or ()):
                 _add_askers(operation, route, method.upper())
     for name in _FASTAPIS:
         schemas.pop(name, None)

@@ -20,7 +20,7 @@ def page_of_entries(
     after: int, limit: int, *, newest_first: bool,
 ) -> Sequence[AuditEntry]:  # fmt: skip
     """Entries of the subject's district whose columns have the wanted values, after a number in their order."""
-    statement: Select[tuple[AuditEntry]] = within(select(AuditEntry), AuditEntry.district_code, subject)
+    statement: Select[AuditEntry] = within(select(AuditEntry), AuditEntry.district_code, subject)
     statement = statement.filter_by(**wanted)
     if since is not None:
         statement = statement.where(AuditEntry.at >= since)
@@ -35,7 +35,7 @@ def page_of_entries(
 def logins_of(session: Session, user_ids: Iterable[str]) -> dict[str, str]:
     """Login names by the ids of users."""
     found = session.execute(select(User.id, User.login).where(User.id.in_(set(user_ids))))
-    return {user_id: login for user_id, login in found}
+    return {row.id: row.login for row in found}
 
 
 def head(session: Session) -> AuditHead | None:

@@ -19,9 +19,9 @@ TRIGGERS: Final[dict[str, tuple[str, ...]]] = {
         f"""CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log
             BEGIN SELECT RAISE(ABORT, '{_WORDS}'); END""",
         # INSERT OR REPLACE deletes without a delete trigger
-        f"""CREATE TRIGGER audit_log_no_replace BEFORE INSERT ON audit_log
+        """CREATE TRIGGER audit_log_no_replace BEFORE INSERT ON audit_log
             WHEN EXISTS (SELECT 1 FROM audit_log WHERE number = NEW.number)
-            BEGIN SELECT RAISE(ABORT, '{_WORDS}'); END""",
+            BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END""",
     ),
     "postgresql": (
         f"""CREATE OR REPLACE FUNCTION audit_log_refuse() RETURNS trigger LANGUAGE plpgsql AS

@@ -83,7 +83,9 @@ def list_users(
 @router.post("/v1/users", summary="Make a user", status_code=201, responses=_CONFLICT)
 def create_user(asked: NewUser, subject: Keeper, session: Transaction) -> UserAnswer:
     """Makes an account in your district. Its password has to be changed at the first login."""
-    return _answer(service.create_user(session, subject, asked, _hash_of(asked.password.get_secret_value(), asked.login)))
+    return _answer(
+        service.create_user(session, subject, asked, _hash_of(asked.password.get_secret_value(), asked.login))
+    )
 
 
 @router.get("/v1/users/{user_id}", summary="See a user", responses=_NOT_FOUND)
@@ -104,7 +106,7 @@ def change_user(user_id: UserId, asked: UserChange, subject: Keeper, session: Tr
 def give_password(
     user_id: UserId, asked: NewPassword, subject: Keeper, session: Transaction, server: ServerOfRequest
 ) -> None:
-    """Gives somebody a password that they must change at once. They are logged out, and may try anew without waiting."""
+    """Gives somebody a password that they must change at once. Their sessions end, and so does waiting after tries."""
     password_hash = _hash_of(asked.password.get_secret_value(), user_id)
     service.give_password(session, server, subject, user_id, password_hash)
 

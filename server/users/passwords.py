@@ -51,9 +51,10 @@ def is_right(password_hash: str | None, password: str) -> bool:
 
     Raises :class:`Unavailable` when too many are compared at once.
     """
+    compared = _nobodys() if password_hash is None else password_hash
     with _turn():
         try:
-            _HASHER.verify(password_hash or _nobodys(), _normal(password))
+            _HASHER.verify(compared, _normal(password))
         except (VerificationError, InvalidHashError):
             return False
     return password_hash is not None

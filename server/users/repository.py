@@ -14,7 +14,7 @@ from server.access import Subject, within
 from server.tables import District, LoginSession, LoginThrottle, User
 
 
-def seen_users(subject: Subject) -> Select[tuple[User]]:
+def seen_users(subject: Subject) -> Select[User]:
     """All users of the subject's district."""
     return within(select(User), User.district_code, subject)
 

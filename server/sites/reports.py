@@ -57,6 +57,11 @@ def note_seen(session: Session, device: Device, now: datetime) -> None:
     Noticeboard(session, device.institution_id, [device.id], now).show(NoticeKind.BOX_QUIET, device.id, None)
 
 
+def kept_version(told: str) -> str:
+    """A version as it is kept and shown, whatever a box says."""
+    return "".join(c if c.isprintable() else "?" for c in told)[:VERSION_MAX]
+
+
 def _checked(box: BoxSubject, report: AgentReport) -> dict[str, Any]:
     """The report as it is kept."""
     if report.device_id != box.device_id:
@@ -90,7 +95,7 @@ def _check_cameras(cameras: Sequence[CameraReport]) -> None:
 
 
 def _show_box(session: Session, device: Device, report: AgentReport, now: datetime, claimed: list[str]) -> None:
-    device.agent_version = "".join(c if c.isprintable() else "?" for c in report.agent_version)[:VERSION_MAX]
+    device.agent_version = kept_version(report.agent_version)
     device.outbox_waiting = min(report.outbox_waiting, COUNT_MAX)
     device.outbox_oldest_s = None if report.outbox_oldest_s is None else min(report.outbox_oldest_s, OLDEST_MAX_S)
     board = Noticeboard(session, device.institution_id, [device.id], now)

@@ -30,6 +30,7 @@ from server.tables import (
     SiteNotice,
     Stay,
     Terminal,
+    UnjoinedReason,
 )
 
 _place = aliased(Institution)
@@ -78,7 +79,7 @@ def added(session: Session, row: Base) -> bool:
 # districts and institutions
 
 
-def seen_districts(subject: Subject) -> Select[tuple[District]]:
+def seen_districts(subject: Subject) -> Select[District]:
     """All districts that the subject sees."""
     return within(select(District), District.code, subject)
 
@@ -95,7 +96,7 @@ def seen_district(session: Session, subject: Subject, code: str) -> District | N
     return session.scalar(seen_districts(subject).where(District.code == code))
 
 
-def seen_institutions(subject: Subject) -> Select[tuple[Institution]]:
+def seen_institutions(subject: Subject) -> Select[Institution]:
     """All institutions that the subject sees."""
     return within(select(Institution), Institution.district_code, subject)
 
@@ -122,19 +123,19 @@ def seen_institution(session: Session, subject: Subject, institution_id: str) ->
 
 def adopt_rows(session: Session, institution: Institution) -> int:
     """Settlements and stays that came before their institution was known become its own; returns how many."""
-    taken = 0
-    for table in (Settlement, Stay):
-        came_before = (table.fixmedins_code == institution.fixmedins_code) & table.institution_id.is_(None)
-        its = {"institution_id": institution.id, "district_code": institution.district_code}
-        result: Any = session.execute(update(table).where(came_before).values(its))
-        taken += result.rowcount
-    return taken
+    its: dict[str, Any] = {"institution_id": institution.id, "district_code": institution.district_code}
+    of_it = (Stay.fixmedins_code == institution.fixmedins_code) & Stay.institution_id.is_(None)
+    stays: Any = session.execute(update(Stay).where(of_it).values(its))
+    of_it = (Settlement.fixmedins_code == institution.fixmedins_code) & Settlement.institution_id.is_(None)
+    joined_next = {"unjoined_reason": UnjoinedReason.WAITING}
+    settlements: Any = session.execute(update(Settlement).where(of_it).values(its | joined_next))
+    return int(stays.rowcount + settlements.rowcount)
 
 
 # what stands in an institution
 
 
-def seen(kind: type[Standing], subject: Subject) -> Select[tuple[Standing]]:
+def seen(kind: type[Standing], subject: Subject) -> Select[Standing]:
     """All of a kind that stand in institutions which the subject sees."""
     return within(select(kind).join(_place, kind.institution_id == _place.id), _place.district_code, subject)
 
@@ -318,7 +319,7 @@ def page_of_notices(
     if wanted.open_only:
         found = found.where(SiteNotice.ended_at.is_(None))
     rows = session.execute(within(found, Institution.district_code, subject).order_by(SiteNotice.id).limit(limit))
-    return [NoticeRow(*row) for row in rows]
+    return [NoticeRow(notice, code, its_label) for notice, code, its_label in rows]
 
 
 def _insert(session: Session) -> Any:

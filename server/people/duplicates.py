@@ -104,7 +104,7 @@ class FaceIndex:
             row = open_template(keys, template_id, sealed)
             if len(self) == len(self._rows):
                 room = np.empty((max(_FIRST_ROWS, 2 * len(self)), len(row)), np.float32)
-                room[: len(self)] = self._rows
+                room[: len(self)] = self._rows.reshape(-1, len(row))  # the width is known from the first row on
                 self._rows = room
             self._rows[len(self)] = row
             self._ids.add(template_id)

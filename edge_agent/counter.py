@@ -86,11 +86,19 @@ def check_swipe(
     return CheckedSwipe(check, sample_faces, _without_private(search))
 
 
-def look_ahead(swipe: Swipe, footage: Footage, references: References, settings: CheckSettings) -> None:
-    """Look at what there is of a swipe's window by now, so that ``settings.memory`` has it for the final check."""
-    if not _unknown_holder(references):
-        moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
-        Search(footage, window_of(swipe, settings), moment_s, references, settings).run()
+def look_ahead(
+    swipe: Swipe, footage: Footage, surroundings: Surroundings, references: References, settings: CheckSettings
+) -> None:
+    """Look at what there is of a swipe's window by now, so that ``settings.memory`` has it for the final check.
+
+    While the holder was not found, the surroundings are brought too: a verdict against somebody asks for them.
+    """
+    if _unknown_holder(references):
+        return
+    moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
+    window = window_of(swipe, settings)
+    if not Search(footage, window, moment_s, references, settings).run():
+        surroundings.glances(window)
 
 
 def _pending(swipe: Swipe, search: Search, surroundings: Surroundings) -> CheckedSwipe:

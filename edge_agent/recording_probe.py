@@ -29,7 +29,7 @@ from renzheng.errors import BadInput
 
 __all__ = [
     "FoundRecordings", "RecordedFile", "find_recordings", "open_container", "open_recording", "open_recordings",
-    "packet_pts", "packets_to_end", "video_stream",
+    "open_segment", "packet_pts", "packets_to_end", "video_stream",
 ]  # fmt: skip
 
 _CONTAINERS = "mov,mp4,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,mxf,dhav,ivf,nut,3gp"
@@ -70,6 +70,11 @@ class RecordedFile:
     remarks: tuple[str, ...] = ()
 
     @property
+    def is_segment(self) -> bool:
+        """Whether it is a file of a ring, which this box wrote itself."""
+        return self.start_from == "ring"
+
+    @property
     def duration_s(self) -> float:
         """Seconds of footage that are really there."""
         return self.end_s - self.start_s
@@ -96,11 +101,41 @@ class RecordedFile:
 
 def open_container(path: Path) -> InputContainer:
     """Open a video container for reading, local files only. Raises :class:`BadInput` that names the file."""
+    return _opened(path)
+
+
+def open_segment(path: Path) -> InputContainer:
+    """Open a file of our own writing, whose header says what its pictures are. Raises as :func:`open_container`.
+
+    To find that out without the header, FFmpeg decodes pictures: 25 ms for 1080p, and a check opens ten such files.
+    What no header says is how far pictures are sent before they are shown, so a file with such pictures is opened
+    thoroughly: a decoder that does not know would leave some out.
+    """
+    container = _opened(path, codec_whitelist="none")
     try:
-        return av.open(
-            f"file:{path}", mode="r", metadata_errors="replace",
-            container_options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "fflags": "+genpts"},
-        )  # fmt: skip
+        reordered = _is_reordered(container, video_stream(path, container))
+    except (BadInput, FFmpegError):
+        reordered = True
+    if not reordered:
+        return container
+    container.close()
+    return open_container(path)
+
+
+def _is_reordered(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether pictures of the first group are shown at other times than they are sent: others may come between."""
+    for number, packet in enumerate(packets_to_end(container, stream)):
+        if packet.pts != packet.dts:
+            return True
+        if number and packet.is_keyframe:
+            break
+    return False
+
+
+def _opened(path: Path, **options: str) -> InputContainer:
+    always = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "fflags": "+genpts"}
+    try:
+        return av.open(f"file:{path}", mode="r", metadata_errors="replace", container_options=always | options)
     except (FFmpegError, ValueError) as error:
         raise BadInput(_why_unreadable(path, error)) from error
 

@@ -11,7 +11,14 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from edge_agent.recording_probe import RecordedFile, open_container, packet_pts, packets_to_end, video_stream
+from edge_agent.recording_probe import (
+    RecordedFile,
+    open_container,
+    open_segment,
+    packet_pts,
+    packets_to_end,
+    video_stream,
+)
 
 KEEP_OPEN = 2
 """Recordings kept open between uses; more are open only while that many are being looked at."""
@@ -36,7 +43,7 @@ class Reader:
 
     def __init__(self, recording: RecordedFile, threads: int) -> None:
         self.recording = recording
-        self.container = open_container(recording.path)
+        self.container = (open_segment if recording.is_segment else open_container)(recording.path)
         self.stream = video_stream(recording.path, self.container)
         self.context = self.stream.codec_context
         self.context.thread_count = threads

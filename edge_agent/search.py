@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_agent.footage import AFTER_S, BEFORE_S, Footage, OnDamage, Stretch, TimeWindow
-from edge_agent.looks import Look, LookMemory
+from edge_agent.looks import Known, Look, LookMemory
 from edge_agent.pending_samples import Stage
 from edge_agent.surroundings import Surroundings, longest_gap_s
 from renzheng.contracts import (
@@ -87,7 +87,8 @@ class Search:
     stages: list[Stage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.view = WindowView(self.settings.pack)
+        memory = self.settings.memory
+        self.view = WindowView(self.settings.pack, embedded=memory.embedded(self.window) if memory else {})
 
     def run(self) -> bool:
         """Search outward; whether independent samples established the holder.
@@ -134,10 +135,12 @@ class Search:
                 self._note(look.time_s, look.grey, look.reduced_bgr)
                 yield look.time_s
 
-    def _fresh(self, stretch: Stretch, on_damage: OnDamage) -> Iterator[Look]:
+    def _fresh(self, stretch: Stretch, known: Known, on_damage: OnDamage) -> Iterator[Look]:
         for frame in self.footage.look(stretch, self.window, on_damage):
-            faces = tuple(faces_in(frame, self.settings.pack))
-            yield Look(frame.time_s, faces, small_grey(frame.reduced_bgr), frame.reduced_bgr)
+            before = known.get(frame.time_s)
+            faces = before.faces if before else tuple(faces_in(frame, self.settings.pack))
+            grey = before.grey if before else small_grey(frame.reduced_bgr)
+            yield Look(frame.time_s, faces, grey, frame.reduced_bgr)
 
     def _take(self, frame: Frame) -> None:
         self.view.look_at(frame)

@@ -15,6 +15,9 @@ from vision.quality import assess
 from vision.track import build_tracks, link
 from vision.types import Face, FaceTrack, FloatArray, Frame
 
+Embedded = dict[tuple[float, bytes], FloatArray]
+"""Embeddings of the faces of one window, by time and box."""
+
 
 def faces_in(frame: Frame, pack: VisionPack, min_score: float = MIN_SCORE) -> list[Face]:
     """Faces of one frame: found on the reduced picture, cut and judged on the full one; best detector score first.
@@ -49,11 +52,14 @@ def faces_in(frame: Frame, pack: VisionPack, min_score: float = MIN_SCORE) -> li
 
 @dataclass
 class WindowView:
-    """What was seen of one window so far. Each face is embedded at most once, however often tracks are rebuilt."""
+    """What was seen of one window so far. Each face is embedded at most once, however often tracks are rebuilt.
+
+    Views of the same window may share ``embedded``.
+    """
 
     pack: VisionPack
     faces: list[Face] = field(default_factory=list)
-    _embedded: dict[tuple[float, bytes], FloatArray] = field(default_factory=dict)
+    embedded: Embedded = field(default_factory=dict)
 
     def look_at(self, frame: Frame) -> None:
         """Add one frame."""
@@ -71,11 +77,11 @@ class WindowView:
 
     def _embed(self, faces: Sequence[Face]) -> FloatArray:
         keys = [(face.time_s, face.box_xyxy.tobytes()) for face in faces]
-        new = {key: face for key, face in zip(keys, faces, strict=True) if key not in self._embedded}
+        new = {key: face for key, face in zip(keys, faces, strict=True) if key not in self.embedded}
         if new:
             rows = self.pack.embedder.embed(np.stack([face.crop_bgr for face in new.values()]))
-            self._embedded.update(zip(new, rows, strict=True))
-        return np.stack([self._embedded[key] for key in keys])
+            self.embedded.update(zip(new, rows, strict=True))
+        return np.stack([self.embedded[key] for key in keys])
 
 
 def _by_quality(face: Face) -> tuple[float, float]:

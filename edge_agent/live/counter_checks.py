@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from edge_agent.counter import CheckedSwipe, check_swipe, look_ahead, stopped_check, window_of
 from edge_agent.edge_config import TerminalConfig
 from edge_agent.kept_files import ONE_CHECKS_ERRORS, CheckT, told
@@ -19,12 +21,16 @@ from vision.people import References
 WITHOUT_TRUE_PICTURE = frozenset({Reason.NO_PICTURE, Reason.PICTURE_DARK, Reason.PICTURE_FROZEN})
 """What a covered, blinded or stuck camera gives; an operator is told to look at it."""
 
+FINISHED_KNOWN = 64
+"""Swipes whose check was made: a first look that comes after it would be remembered and asked for by nobody."""
+
 
 class CounterChecks:
     """Answers swipe jobs of one box."""
 
     def __init__(self, box: VisionBox) -> None:
         self._box = box
+        self._finished: deque[str] = deque(maxlen=FINISHED_KNOWN)
 
     def check(self, job: SwipeJob) -> CheckDone:
         """The check of a swipe; final, with its files complete on the disk.
@@ -52,8 +58,11 @@ class CounterChecks:
         """Look at a window while it runs. Raises :class:`BadInput` for a terminal that is not configured."""
         swipe = job.swipe
         terminal = self._terminal(swipe)
+        if swipe.setl_id in self._finished:
+            return LookedAhead(job.job_id)
+        place = self._box.place(terminal.camera)
         references = self._box.references.references_for(swipe.psn_no, swipe.setl_time)
-        look_ahead(swipe, self._box.place(terminal.camera).ring, references, self._box.settings_at(terminal))
+        look_ahead(swipe, place.ring, place.surroundings, references, self._box.settings_at(terminal))
         return LookedAhead(job.job_id)
 
     def _terminal(self, swipe: Swipe) -> TerminalConfig:
@@ -88,6 +97,7 @@ class CounterChecks:
         if not job.final:
             return CheckDone(job.job_id, check)
         place.memory.forget(window_of(swipe, settings))
+        self._finished.append(swipe.setl_id)
         return self._box.keeper.keep(
             job.job_id,
             check,

@@ -17,7 +17,7 @@ from edge_agent.audit_counter import AuditCounter, CounterPlan
 from edge_agent.edge_config import EdgeConfig
 from edge_agent.live import counter_checks
 from edge_agent.live.counter_checks import CounterChecks
-from edge_agent.live.jobs import CheckDone, JobFailed, SwipeJob
+from edge_agent.live.jobs import AheadJob, CheckDone, JobFailed, SwipeJob
 from edge_agent.live.vision_box import VisionBox
 from edge_agent.live.worker import Worker
 from edge_agent.outbox.finished import CLIP_DROPPED
@@ -283,6 +283,33 @@ def test_a_check_made_again_for_stale_templates_looks_at_no_picture_twice(
     CounterChecks(with_stale_templates(box, public_of(SERVER_KEY))).check(swipe_job("howard", CROWD))
     assert len(looked) == len(set(looked)) > 0
     assert not place.memory._windows
+
+
+def test_a_check_after_a_first_look_says_the_same_and_decodes_nothing(
+    make_box: MakeBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = swipe_job("howard", CROWD)
+    alone = check_of(CounterChecks(make_box()).check(job))
+    box = make_box()
+    place, looked = box.places["counter"], list[object]()
+    look = place.ring.look
+    monkeypatch.setattr(place.ring, "look", lambda *given: (looked.append(given[0]), look(*given))[1])
+    checks = CounterChecks(box)
+    checks.look_ahead(AheadJob("ahead", job.swipe))
+    assert looked
+    looked.clear()
+    check = check_of(checks.check(job))
+    for part in ("verdict", "reasons", "score", "tracks", "samples", "coverage"):
+        assert getattr(check, part) == getattr(alone, part)
+    assert not looked
+
+
+def test_a_first_look_that_comes_after_the_check_is_not_taken(make_box: MakeBox) -> None:
+    box = make_box()
+    checks, job = CounterChecks(box), swipe_job("howard", CROWD)
+    checks.check(job)
+    checks.look_ahead(AheadJob("ahead", job.swipe))
+    assert not box.places["counter"].memory._windows
 
 
 def test_without_templates_and_without_a_server_nothing_is_sealed_and_nobody_accused(make_box: MakeBox) -> None:

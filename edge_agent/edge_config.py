@@ -187,6 +187,12 @@ class ServerConfig(Part):
         return self
 
 
+class VisionConfig(Part):
+    """The processes that look at pictures."""
+
+    workers: int = Field(2, ge=1, le=16, description="no more are started than there are cores, or cameras")
+
+
 class KeepConfig(Part):
     """What is kept as evidence and what of it may leave the box."""
 
@@ -238,6 +244,7 @@ class EdgeConfig(BaseSettings):
     references: ReferencesConfig
     server: ServerConfig | None = None
     keep: KeepConfig = KeepConfig()
+    vision: VisionConfig = VisionConfig()
     ward: LocalPath | None = Field(None, description="ward.toml")
     usual_minutes: float = Field(
         USUAL_MINUTES, ge=0, le=USUAL_MINUTES_MAX, description="nobody is called absent before so much was recorded"

@@ -31,7 +31,8 @@ from edge_agent.agent_clock import AgentClock, WallClock
 from edge_agent.box.http import listen, make_app, serve
 from edge_agent.box.metrics import BoxMetrics
 from edge_agent.edge_config import BoxFolders, EdgeConfig
-from edge_agent.live.vision_process import VisionDied, VisionProcess
+from edge_agent.live.vision_pool import Shares, VisionPool, vision_processes
+from edge_agent.live.vision_process import VisionDied
 from edge_agent.logs import facts
 from edge_agent.outbox.evidence import Evidence
 from edge_agent.outbox.outbox import Outbox
@@ -125,8 +126,9 @@ class Agent:
         config, clock, folders = self._config, self._clock, self._folders
         replayed = self._replayed or Replayed()
         rings = {camera.id: held.enter_context(SegmentIndex(folders.ring(camera.id))) for camera in config.camera}
-        vision = VisionProcess(config, clock)
-        dispatcher = Dispatcher(vision)
+        ward = read_ward(config.ward, rings) if config.ward is not None else None
+        vision = VisionPool(vision_processes(config, clock))
+        dispatcher = Dispatcher(*vision.processes, lane_of=Shares(config, ward).of)
         outbox = Outbox(store)
         on_event = partial(_note, store, clock)
         keeper = self._keeper(link, on_event)
@@ -153,8 +155,7 @@ class Agent:
             uplink=uplink,
             started_s=clock.now_s(),
         )
-        if config.ward is not None:
-            ward = read_ward(config.ward, [camera.id for camera in config.camera])
+        if ward is not None:
             only = replayed.bed_check_at
             self.beds = BedRounds(config, ward, clock, store, dispatcher, rings, keeper, uplink, only)
         return parts, keeper
@@ -184,7 +185,7 @@ class Agent:
         taking, working, sending = (Tasks(parts.restarts, self._damaged) for _ in range(3))
         self._take_up(parts)
         working.start("recorders", parts.recorders.run)
-        working.start("vision process", partial(_start_vision, parts.vision))
+        working.start("vision processes", partial(_start_vision, parts.vision))
         working.start("vision jobs", parts.dispatcher.run)
         working.start("housekeeping", Housekeeping(parts, view).run)
         if keeper is not None:
@@ -241,12 +242,12 @@ def _note(store: Store, clock: AgentClock, kind: str, detail: str) -> None:
     store.note_event(kind, None, detail, clock.now_s())
 
 
-async def _start_vision(vision: VisionProcess, _stop: asyncio.Event) -> None:
-    """Have it ready before the first job; one that cannot start is told and tried again by every job."""
+async def _start_vision(vision: VisionPool, _stop: asyncio.Event) -> None:
+    """Have them ready before the first job; one that cannot start is told and tried again by every job."""
     try:
         await vision.start()
     except VisionDied as died:
-        log.error("the vision process does not start", extra=facts(why=str(died)))
+        log.error("a vision process does not start", extra=facts(why=str(died)))
 
 
 @contextmanager

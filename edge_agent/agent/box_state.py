@@ -111,7 +111,7 @@ class AgentView:
             evidence_budget_bytes=parts.evidence.budget_bytes,
             disk_free_bytes=shutil.disk_usage(parts.folders.data_dir).free,
             dropped=parts.store.drops() | {"glance": parts.dispatcher.glances_dropped},
-            restarts=parts.restarts | parts.recorders.restarts | {"vision": parts.vision.restarts},
+            restarts=parts.restarts | parts.recorders.restarts | parts.vision.restarts,
             queues={"vision": parts.dispatcher.waiting, "swipes": parts.checks.waiting},
             rejected={source.name: source.rejected for source in parts.sources},
             events=tuple(numbered.event for numbered in reversed(parts.store.newest_events(EVENTS))),
@@ -181,8 +181,8 @@ class AgentView:
         if self.stopping:
             yield CurrentProblem(Problem.STOPPING)
         if not parts.vision.ready:
-            down = parts.vision.restarts or parts.vision.problem
-            yield CurrentProblem(Problem.VISION_DOWN if down else Problem.STARTING, detail=parts.vision.problem)
+            kind = Problem.VISION_DOWN if parts.vision.down else Problem.STARTING
+            yield CurrentProblem(kind, detail=parts.vision.problem)
         if parts.checks.storage_full:
             yield CurrentProblem(Problem.STORAGE_FULL)
         for camera in cameras:

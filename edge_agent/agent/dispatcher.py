@@ -1,10 +1,11 @@
-"""Jobs on their way to the vision process: the most urgent first, each asked again when the process died over it."""
+"""Jobs on their way to the vision processes: the most urgent first, each asked again when the process died over it."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
+from collections.abc import Callable
 from enum import IntEnum
 
 from edge_agent.live.jobs import Answer, GlanceJob, Job, JobFailed
@@ -34,25 +35,22 @@ class Urgency(IntEnum):
 
 
 class Dispatcher:
-    """A priority queue in front of the vision process; one job is with the process at a time.
+    """A priority queue in front of each vision process; one job is with a process at a time.
 
-    Swipe and bed jobs wait in the store and come here only when they are due; glances beyond
-    ``GLANCES_WAITING_MAX`` are dropped and counted.
+    ``lane_of`` says which process a job is for. Swipe and bed jobs wait in the store and come here only when they are
+    due; glances beyond ``GLANCES_WAITING_MAX`` are dropped and counted.
     """
 
-    def __init__(self, vision: VisionProcess) -> None:
-        self._vision = vision
-        self._queue: asyncio.PriorityQueue[tuple[Urgency, float, int, Job, asyncio.Future[Answer]]] = (
-            asyncio.PriorityQueue()
-        )
-        self._number = itertools.count()
+    def __init__(self, *visions: VisionProcess, lane_of: Callable[[Job], int] = lambda _job: 0) -> None:
+        self._lanes = [_Lane(vision) for vision in visions]
+        self._lane_of = lane_of
         self._glances = 0
         self.glances_dropped = 0
 
     @property
     def waiting(self) -> int:
-        """Jobs that have not yet gone to the vision process."""
-        return self._queue.qsize()
+        """Jobs that have not yet gone to a vision process."""
+        return sum(lane.waiting for lane in self._lanes)
 
     async def ask(self, job: Job, urgency: Urgency, due_s: float = 0.0) -> Answer:
         """The answer to a job; jobs of one urgency go by ``due_s``."""
@@ -60,16 +58,39 @@ class Dispatcher:
         if glance and self._glances >= GLANCES_WAITING_MAX:
             self.glances_dropped += 1
             return JobFailed(job.job_id, "too much to do for glances")
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((urgency, due_s, next(self._number), job, answer))
         self._glances += glance
         try:
-            return await answer
+            return await self._lanes[self._lane_of(job)].ask(job, urgency, due_s)
         finally:
             self._glances -= glance
 
     async def run(self, stop: asyncio.Event) -> None:
         """Hand jobs on until stopped; those still waiting then are answered with a failure."""
+        async with asyncio.TaskGroup() as lanes:
+            for lane in self._lanes:
+                lanes.create_task(lane.run(stop))
+
+
+class _Lane:
+    """The queue in front of one vision process."""
+
+    def __init__(self, vision: VisionProcess) -> None:
+        self._vision = vision
+        self._queue: asyncio.PriorityQueue[tuple[Urgency, float, int, Job, asyncio.Future[Answer]]] = (
+            asyncio.PriorityQueue()
+        )
+        self._number = itertools.count()
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+    async def ask(self, job: Job, urgency: Urgency, due_s: float) -> Answer:
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait((urgency, due_s, next(self._number), job, answer))
+        return await answer
+
+    async def run(self, stop: asyncio.Event) -> None:
         stopped = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():

@@ -11,7 +11,7 @@ from edge_agent.agent.recorders import Recorders
 from edge_agent.agent.swipe_checks import SwipeChecks
 from edge_agent.agent_clock import AgentClock
 from edge_agent.edge_config import BoxFolders, EdgeConfig
-from edge_agent.live.vision_process import VisionProcess
+from edge_agent.live.vision_pool import VisionPool
 from edge_agent.outbox.evidence import Evidence
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.store import Store
@@ -34,7 +34,7 @@ class Parts:
     evidence: Evidence
     rings: Mapping[str, SegmentIndex]
     recorders: Recorders
-    vision: VisionProcess
+    vision: VisionPool
     dispatcher: Dispatcher
     checks: SwipeChecks
     sources: Sequence[SwipeSource]

@@ -57,8 +57,8 @@ WINDOWS_END_WITHIN_S = 12.0
 STILL_IN_HAND_S = 0.1
 TERMINALS_NOTE = "terminals"
 
-AT_ONCE = 4
-"""Swipes in hand at a time: one with the vision process, others fetching templates or waiting for the last pictures."""
+AT_ONCE = 8
+"""Swipes in hand at a time: with vision processes, fetching templates, or waiting for the last pictures."""
 
 RETRY_S = 10.0
 FAILURES_MAX = 2

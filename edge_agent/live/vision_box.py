@@ -1,7 +1,8 @@
-"""Everything the vision process has open: the pack, the cameras' rings, the people, the keys."""
+"""Everything a vision process has open: the pack, the cameras' rings, the people, the keys."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from calibration.sets import load_set
@@ -43,7 +44,7 @@ class CameraPlace:
 
 @dataclass(frozen=True)
 class VisionBox:
-    """The vision process's parts; opened once."""
+    """A vision process's parts; opened once. ``places`` are those of its cameras."""
 
     config: EdgeConfig
     clock: AgentClock
@@ -90,11 +91,13 @@ def thresholds_of(config: EdgeConfig) -> ThresholdValues:
     return threshold_set.values(digest)
 
 
-def open_box(config: EdgeConfig, clock: AgentClock) -> VisionBox:
-    """Open everything. Raises :class:`BadInput` or :class:`renzheng.errors.MissingPart` that says what is wrong."""
+def open_box(config: EdgeConfig, clock: AgentClock, cameras: Collection[str] | None = None) -> VisionBox:
+    """Open everything, of the cameras only those named. Raises :class:`BadInput` or
+    :class:`renzheng.errors.MissingPart` that says what is wrong."""
     folders = BoxFolders(config.data_dir)
     thresholds = thresholds_of(config)
-    places = {camera.id: _place(camera, folders) for camera in config.camera}
+    seen = [camera for camera in config.camera if cameras is None or camera.id in cameras]
+    places = {camera.id: _place(camera, folders) for camera in seen}
     pack = open_pack(config.pack or DEFAULT_PACK)
     identity = load_identity(folders.device)
     return VisionBox(

@@ -1,4 +1,4 @@
-"""The agent's side of the vision process: starts it, hands it jobs, and starts it anew when it dies or hangs."""
+"""The agent's side of a vision process: starts it, hands it jobs, and starts it anew when it dies or hangs."""
 
 from __future__ import annotations
 
@@ -43,14 +43,18 @@ class VisionProcess:
     """One vision process at a time, for one event loop. Jobs are asked one after another.
 
     A process that died is started anew by the next job, after a wait that grows with every death and ends with the
-    first answer.
+    first answer. ``cameras`` are those it sees; all of them for ``None``.
     """
 
-    def __init__(self, config: EdgeConfig, clock: AgentClock) -> None:
+    def __init__(
+        self, config: EdgeConfig, clock: AgentClock, name: str = "vision", cameras: tuple[str, ...] | None = None
+    ) -> None:
+        self.name = name
         self._config = config
         self._clock = clock
+        self.cameras = tuple(camera.id for camera in config.camera) if cameras is None else cameras
         self._turn = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vision")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._process: SpawnProcess | None = None
         self._jobs: Connection | None = None
         self._lifeline: Connection | None = None
@@ -141,7 +145,10 @@ class VisionProcess:
         self._jobs, theirs = context.Pipe()
         lifeline, self._lifeline = context.Pipe(duplex=False)
         process = context.Process(
-            target=run_worker, args=(theirs, lifeline, self._config, self._clock), name="vision", daemon=True
+            target=run_worker,
+            args=(theirs, lifeline, self._config, self._clock, self.name, self.cameras),
+            name=self.name,
+            daemon=True,
         )
         process.start()
         theirs.close()

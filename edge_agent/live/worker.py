@@ -1,4 +1,4 @@
-"""The vision process: opens the box once, then answers one job after another until it is told to stop.
+"""A vision process: opens the box once, then answers one job after another until it is told to stop.
 
 It lives no longer than the agent: a thread waits for the end of a pipe that only the agent's process holds open.
 """
@@ -10,8 +10,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fcntl import LOCK_EX, flock
 from multiprocessing.connection import Connection
@@ -80,16 +80,26 @@ class Worker:
                 raise BadInput("bed: no ward is configured on this box")
 
 
-def run_worker(jobs: Connection, lifeline: Connection, config: EdgeConfig, clock: AgentClock) -> None:
-    """Main of the process. Jobs come one at a time; ``None`` ends it. Signals for the whole box are the agent's."""
+def run_worker(
+    jobs: Connection,
+    lifeline: Connection,
+    config: EdgeConfig,
+    clock: AgentClock,
+    name: str,
+    cameras: tuple[str, ...],
+) -> None:
+    """Main of the process for some of the cameras. Jobs come one at a time; ``None`` ends it.
+
+    Signals for the whole box are the agent's.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_die_with_agent, args=(lifeline,), name="lifeline", daemon=True).start()
-    start_logging("vision")
+    start_logging(name)
     cv2.setNumThreads(1)
     try:
-        with _alone(BoxFolders(config.data_dir)):
-            box = open_box(config, clock)
+        with _alone(BoxFolders(config.data_dir), cameras):
+            box = open_box(config, clock, cameras)
             worker = Worker(box)
             jobs.send(Ready(os.getpid()))
             _serve(jobs, worker)
@@ -129,9 +139,13 @@ def _die_with_agent(lifeline: Connection) -> None:
 
 
 @contextmanager
-def _alone(folders: BoxFolders) -> Iterator[None]:
-    """Wait until a former agent's vision process is gone: two must not write the same evidence."""
-    make_private(folders.data_dir)
-    with (folders.data_dir / LOCK_NAME).open("a") as lock:
-        flock(lock, LOCK_EX)
+def _alone(folders: BoxFolders, cameras: Sequence[str]) -> Iterator[None]:
+    """Wait until no former agent's vision process has one of the cameras: two must not write the same evidence.
+
+    The cameras may have been dealt out otherwise then, so each has a lock of its own.
+    """
+    with ExitStack() as held:
+        for camera in sorted(cameras):
+            make_private(folders.ring(camera))
+            flock(held.enter_context((folders.ring(camera) / LOCK_NAME).open("a")), LOCK_EX)
         yield

@@ -85,7 +85,7 @@ class ScriptedVision:
         self.script = list(script)
         self.asked: list[Job] = []
         self.verdict = Verdict.MATCH
-        self.restarts, self.ready, self.problem = 0, True, ""
+        self.name, self.restarts, self.ready, self.problem = "vision", 0, True, ""
 
     async def ask(self, job: Job, timeout_s: float) -> Answer:
         self.asked.append(job)

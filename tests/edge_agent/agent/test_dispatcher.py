@@ -65,6 +65,25 @@ def test_the_most_urgent_goes_first_and_of_one_urgency_the_one_that_was_due_firs
     asyncio.run(scene())
 
 
+def test_a_process_that_is_busy_holds_up_no_job_of_another() -> None:
+    async def scene() -> None:
+        gate = Gate()
+        busy, idle = ScriptedVision(gate), ScriptedVision()
+        stop = asyncio.Event()
+        dispatcher = Dispatcher(busy.as_process(), idle.as_process(), lane_of=lambda job: job.job_id.startswith("idle"))
+        running = asyncio.create_task(dispatcher.run(stop))
+        held = [asyncio.create_task(dispatcher.ask(glance(name), Urgency.FINAL)) for name in ("a", "b")]
+        await wait_for(lambda: busy.asked)
+        assert isinstance(await dispatcher.ask(glance("idle"), Urgency.FINAL), GlanceDone)
+        assert (busy.job_ids, idle.job_ids, dispatcher.waiting) == (["a"], ["idle"], 1)
+        gate.opened.set()
+        await asyncio.gather(*held)
+        stop.set()
+        await asyncio.wait_for(running, 5)
+
+    asyncio.run(scene())
+
+
 def test_a_job_over_which_the_process_died_is_asked_again_and_given_up_after_some_times() -> None:
     async def scene() -> None:
         vision = ScriptedVision(VisionDied("once"), *[VisionDied("again")] * TRIES)

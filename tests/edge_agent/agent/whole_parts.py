@@ -10,6 +10,7 @@ from edge_agent.agent.box_state import AgentView
 from edge_agent.agent.parts import Parts
 from edge_agent.agent.recorders import Recorders
 from edge_agent.edge_config import EdgeConfig
+from edge_agent.live.vision_pool import VisionPool
 from edge_agent.outbox.evidence import Evidence
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.ring.segment import CameraStatus
@@ -57,7 +58,7 @@ class PartsBox(SmallBox):
             evidence=Evidence(self.store, folders.evidence, self.config.keep),
             rings={"counter": self.ring},
             recorders=self.recorders,
-            vision=self.vision.as_process(),
+            vision=VisionPool([self.vision.as_process()]),
             dispatcher=self.dispatcher,
             checks=self.checks,
             sources=(),

@@ -26,6 +26,13 @@ from renzheng.demo.town import INSTITUTION
 
 START_LIMIT_S = 120.0
 
+_WITHOUT_FIRST_LOOKS = """
+from edge_agent.agent.first_looks import FirstLooks
+from renzheng.__main__ import main
+FirstLooks.plan = lambda *_: None
+main()
+"""
+
 _HEAD = """
 fixmedins_code = "{institution}"
 data_dir = "data"
@@ -77,16 +84,28 @@ class Usage:
     vision: float
     recorders: float
 
+    @property
+    def all(self) -> float:
+        """Of the box."""
+        return self.main + self.vision + self.recorders
+
+
+def machine_s() -> float:
+    """Processor seconds of the whole machine so far, to tell what else it does: a busy one shows no box at its best."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
+
 
 class RunningBox:
     """One ``renzheng edge run``."""
 
-    def __init__(self, config: Path, port: int, cameras: int) -> None:
+    def __init__(self, config: Path, port: int, cameras: int, *, first_looks: bool = True) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.folders = BoxFolders(config.parent / "data")
         self.cameras = [f"c{number}" for number in range(cameras)]
         self._log = (config.parent / "agent.log").open("wb")
-        command = [sys.executable, "-m", "renzheng", "edge", "run", "--config", str(config)]
+        program = ["-m", "renzheng"] if first_looks else ["-c", _WITHOUT_FIRST_LOOKS]
+        command = [sys.executable, *program, "edge", "run", "--config", str(config)]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
         self._main = psutil.Process(self._process.pid)
 
@@ -156,20 +175,22 @@ class RunningBox:
 
     def usage(self) -> Usage:
         """Processor seconds so far."""
-        main = _cpu_s(self._main)
-        children = self._main.children()
-        vision = max(children, key=lambda child: child.memory_info().rss)
-        recorders = [grandchild for child in children for grandchild in child.children()]
-        return Usage(main, _cpu_s(vision), sum(map(_cpu_s, recorders)))
+        visions, recorders = self._children()
+        return Usage(_cpu_s(self._main), sum(map(_cpu_s, visions)), sum(map(_cpu_s, recorders)))
 
     def memory_mb(self) -> dict[str, float]:
         """Memory that belongs to each process alone, MB, by what it is."""
-        children = self._main.children()
-        vision = max(children, key=lambda child: child.memory_info().rss)
-        recorders = [grandchild for child in children for grandchild in child.children()]
-        found = {"main": self._main, "vision": vision}
+        visions, recorders = self._children()
+        found = {"main": self._main}
+        found |= {f"vision {number}": process for number, process in enumerate(visions, start=1)}
         found |= {f"recorder {number}": process for number, process in enumerate(recorders)}
         return {name: process.memory_full_info().uss / 2**20 for name, process in found.items()}
+
+    def _children(self) -> tuple[list[psutil.Process], list[psutil.Process]]:
+        """Vision processes, which are spawned, and recorders, which are children of the fork server."""
+        children = self._main.children()
+        visions = [child for child in children if any("spawn_main" in word for word in child.cmdline())]
+        return visions, [grandchild for child in children for grandchild in child.children()]
 
 
 def _cpu_s(process: psutil.Process) -> float:

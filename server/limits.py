@@ -19,7 +19,7 @@ FORM_BYTES: Final = 1 * MB
 
 UPLOADS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"/v1/(bulk-enrolments|settlement-imports)(/.*)?"), "upload_mb"),
-    (re.compile(r"/v1/(persons|people|staff)/.*"), "photo_mb"),
+    (re.compile(r"/v1/(people|staff)/[^/]+/photos"), "photo_mb"),
 )
 """Paths that take files, with the setting that says how large; elsewhere, and for JSON, the usual limit holds."""
 

@@ -31,10 +31,12 @@ SECURITY: Final = {
 
 
 def routes_of(router: APIRouter) -> Iterator[APIRoute]:
-    """The routes of a room. Whose path or answers FastAPI does not know, such as a mounted application, is not here."""
+    """The routes of a room and of those within it. A mounted application, which FastAPI does not know, is not here."""
     for route in router.routes:
         if isinstance(route, APIRoute):
             yield route
+        elif isinstance(inner := getattr(route, "original_router", None), APIRouter):
+            yield from routes_of(inner)
 
 
 def askers_of(route: APIRoute) -> list[Any]:
@@ -72,8 +74,9 @@ def _completed(schema: dict[str, Any], routes: list[APIRoute]) -> dict[str, Any]
         told.pop("$defs", None)
         schemas[model.__name__] = told
     for path, method, operation in _operations(schema):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
         _add_answers(operation, _ALWAYS | (_BODY if "requestBody" in operation else {}))
-        operation["responses"]["422"] = _answer(_ALWAYS[422])
         for route in routes:
             if route.path_format == path and method.upper() in (route.methods or ()):
                 _add_askers(operation, route, method.upper())

@@ -100,6 +100,12 @@ def test_a_time_without_zone_is_shanghai_and_kept_in_utc() -> None:
     assert '"setl_time":"2026-05-01T01:00:00Z"' in naive.model_dump_json()
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "9999-12-31T23:59:59-01:00"])
+def test_a_time_that_lies_in_no_year_of_utc_is_refused(moment: str) -> None:
+    with pytest.raises(ValidationError, match="year in UTC is 1 to 9999"):
+        Swipe.model_validate(SWIPE | {"setl_time": moment})
+
+
 @pytest.mark.parametrize("contract", [Swipe, IdentityCheck])
 def test_an_unknown_field_is_refused(contract: type[Swipe] | type[IdentityCheck]) -> None:
     known = SWIPE if contract is Swipe else check().model_dump()

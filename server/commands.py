@@ -12,7 +12,9 @@ from renzheng.errors import BadInput
 from renzheng.files import PRIVATE_MODE
 from server.audit_log import commands as audit_log
 from server.enrolment import commands as enrolment
+from server.join import commands as join
 from server.key_ring import KeyRing
+from server.settlements import commands as settlements
 from server.users import commands as users
 
 app = typer.Typer(
@@ -22,7 +24,7 @@ app = typer.Typer(
     help="The central review server. 中心审核服务器",
 )
 
-for room in (users, audit_log, enrolment):
+for room in (users, audit_log, join, enrolment, settlements):
     room.add_commands(app)
 
 

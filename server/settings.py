@@ -43,6 +43,9 @@ class ServerSettings(BaseSettings):
     photo_mb: int = Field(20, ge=1, le=500, description="largest photo that is taken")
     upload_mb: int = Field(2048, ge=1, le=100_000, description="largest table, folder or zip that is taken")
     join_tolerance_s: float = Field(120.0, gt=0, le=3600, description="settlement and swipe this far apart may be one")
+    ward_med_types: list[str] = Field(
+        ["21", "24", "28"], description="med_type of what is settled without a counter: such settlements need no check"
+    )
     keep_unflagged_days: int = Field(30, ge=1, description="checks and clips with nothing to look at are kept so long")
     keep_flagged_days: int = Field(730, ge=1, description="checks and clips that a verdict flagged are kept so long")
     keep_reports_days: int = Field(180, ge=1, description="reports of boxes are kept so long")

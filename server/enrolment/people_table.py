@@ -48,6 +48,7 @@ class SheetRow:
     """One line. Nobody is enrolled of one that has problems; without a basis, one must be in force already."""
 
     line: int
+    psn_no: str | None = None
     person: PersonFields | None = None
     basis: BasisFields | None = None
     problems: tuple[RowProblem, ...] = ()
@@ -62,8 +63,8 @@ class Sheet:
 
     @property
     def psn_nos(self) -> set[str]:
-        """Everybody's number."""
-        return {row.person.psn_no for row in self.rows if row.person is not None}
+        """Everybody's number, as far as it could be read."""
+        return {row.psn_no for row in self.rows if row.psn_no is not None}
 
 
 def read_sheet(data: bytes) -> Sheet:
@@ -103,9 +104,10 @@ def _sheet_row(row: Row) -> SheetRow:
                 trouble = Trouble.UNEXPECTED
         if trouble is not None:
             problems.append(problem(name, trouble))
-    if problems:
-        return SheetRow(row.line, problems=tuple(problems))
-    return _understood(row.line, values)
+    told = {one.field for one in problems}
+    understood = _understood(row.line, values)
+    problems += [one for one in understood.problems if one.field not in told]
+    return replace(understood, problems=tuple(problems)) if problems else understood
 
 
 def _trouble(cell: Cell) -> Trouble | None:
@@ -145,7 +147,7 @@ def _understood(line: int, values: dict[str, Any]) -> SheetRow:
         basis = BasisFields(purpose=Purpose.IDENTITY_CHECK, **given) if given else None
     except ValidationError as error:
         problems += _unexpected(error, {field: name for name, field in BASIS_COLUMNS.items()})
-    return SheetRow(line, person, basis, tuple(problems))
+    return SheetRow(line, values.get("psn_no"), person, basis, tuple(problems))
 
 
 def _unexpected(error: ValidationError, columns: dict[str, str]) -> Iterator[RowProblem]:

@@ -88,7 +88,7 @@ def open_order(session: Session, server: Server, given: Given, enroller: Enrolle
         order.state, order.finished_at = BulkState.RUNNING, None
         repository.forget_rows(session, order.id, None if dry_run else Outcome.REFUSED)
     elif order.lease_until is not None and order.lease_until > now:
-        raise Conflict("these files are being worked on already")
+        raise Conflict("these files are being worked on already; if that was broken off, wait two minutes")
     detail = {"rows": order.rows, "dry_run": int(dry_run)}
     deed = Deed(enroller.actor, "bulk_enrolment", "bulk_enrolment", order.id, "", enroller.district_code, detail)
     record(session, deed)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import json
 import os
@@ -95,7 +94,7 @@ class KeyRing:
 
     def blind_index(self, kind: str, value: str) -> str:
         """HMAC-SHA256 of a value, hex: equal values of one kind have equal indexes, and nothing else can be told."""
-        return hmac.new(self.index_key, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self.index_key, f"{kind}\0{value}".encode(), "sha256").hex()
 
     @property
     def public_key(self) -> bytes:

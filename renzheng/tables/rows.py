@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,7 +158,7 @@ def _read_csv(path: Path, text: str, required: Sequence[str]) -> RawTable:
     lines = list(io.StringIO(text, newline=""))
     delimiter = _delimiter(lines, required)
     raw = RawTable()
-    for line, outcome in _csv_records(lines, delimiter):
+    for line, outcome in csv_records(lines, delimiter):
         if isinstance(outcome, str):
             raw.bad_rows.append(BadRow(line, WHOLE_ROW, outcome))
             if not raw.lines:
@@ -178,24 +178,56 @@ def _delimiter(lines: Sequence[str], required: Sequence[str]) -> str:
     return max(DELIMITERS, key=known)
 
 
-def _csv_records(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+def csv_records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """Each record with the line it starts on; where it cannot be parsed, what is wrong with it instead.
 
     After a broken record parsing starts afresh on the line below the one it began on, so that a stray quotation
-    mark costs one row and does not swallow the rest of the file.
+    mark costs one row and does not swallow the rest of the file. No more lines are held than a record may have.
     """
-    start = 0
-    while start < len(lines):
-        reader = csv.reader(lines[start : start + LINES_PER_ROW_MAX], delimiter=delimiter, strict=True)
-        line = start + 1
+    source = _Lines(lines)
+    line = 1
+    reader = csv.reader(source, delimiter=delimiter, strict=True)
+    while True:
         try:
-            record = next(reader)
+            for record in reader:
+                yield line, record
+                line += source.end_record()
+            return
         except csv.Error as error:
             yield line, _in_words(error)
-            start += 1
-        else:
-            yield line, record
-            start += reader.line_num
+            source.keep_first_only()
+            line += 1
+            reader = csv.reader(source, delimiter=delimiter, strict=True)
+
+
+class _Lines:
+    """Lines for a csv reader, those of the record at hand kept, so that they can be read anew."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._again: list[str] = []
+        self._taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self._taken) >= LINES_PER_ROW_MAX:
+            raise StopIteration
+        line = self._again.pop() if self._again else next(self._lines)
+        self._taken.append(line)
+        return line
+
+    def end_record(self) -> int:
+        """How many lines the record had that was just read."""
+        count = len(self._taken)
+        self._taken.clear()
+        return count
+
+    def keep_first_only(self) -> None:
+        """Have all lines of the record but its first read again."""
+        self._again += self._taken[:0:-1]
+        self._taken.clear()
 
 
 def _in_words(error: csv.Error) -> str:

@@ -6,16 +6,19 @@ import io
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.xml.constants import ARC_CONTENT_TYPES, WORKSHEET_TYPE
+from openpyxl.xml.functions import fromstring
 
 from renzheng.errors import BadInput
 from renzheng.tables.rows import Cell, RawTable
+from renzheng.tables.streams import BrokenRow, RawRow
 
 EXACT_DIGITS = 15
 """A spreadsheet keeps so many digits of a number; of a longer one the rest is lost."""
@@ -28,6 +31,9 @@ PACKED_TIMES_MAX = 200
 
 _SMALL_BYTES = 2**20
 """Parts below this size are not asked how well they pack."""
+
+TEXTS_BYTES_MAX = 64 * 2**20
+"""Read a row at a time, only the table of texts is in memory as a whole: about twice what it unpacks to."""
 
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -51,7 +57,7 @@ def read_workbook(path: Path, data: bytes) -> RawTable:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that do not matter here
         try:
-            _refuse_bombs(path, data)
+            _refuse_bombs(path, io.BytesIO(data))
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
             try:
                 return _first_sheet(path, book)
@@ -61,9 +67,47 @@ def read_workbook(path: Path, data: bytes) -> RawTable:
             raise BadInput(f"{path}: not a readable .xlsx workbook: {error}") from error
 
 
-def _refuse_bombs(path: Path, data: bytes) -> None:
+def stream_workbook(stream: BinaryIO) -> Iterator[RawRow | BrokenRow]:
+    """The filled rows of the first visible sheet, one at a time.
+
+    Raises :class:`BadInput` when it is not a readable workbook, and when its table of texts, which has to be held
+    whole, is too long for that.
+    """
+    try:
+        _refuse_bombs("the workbook", stream)
+        _refuse_long_texts(stream)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(stream, read_only=True, data_only=False)
+        try:
+            for line, cells in _filled(_sheet(book)[0].rows):
+                yield RawRow(line, [cell.text for cell in cells], {i: c.doubt for i, c in enumerate(cells) if c.doubt})
+        finally:
+            book.close()
+    except _UNREADABLE as error:
+        raise BadInput("not a readable .xlsx workbook") from error
+
+
+def _refuse_long_texts(stream: BinaryIO) -> None:
+    """All but the sheets is read into memory, under whichever names it goes."""
+    with zipfile.ZipFile(stream) as archive:
+        with archive.open(ARC_CONTENT_TYPES) as part:
+            types = fromstring(part.read(_SMALL_BYTES))
+        sheets = {one.get("PartName", "").lstrip("/") for one in types if one.get("ContentType") == WORKSHEET_TYPE}
+        size = sum(one.file_size for one in archive.infolist() if one.filename not in sheets)
+        broken = archive.testzip()
+    if broken is not None:
+        raise zipfile.BadZipFile(broken)
+    if size > TEXTS_BYTES_MAX:
+        raise BadInput(
+            f"a workbook with {size:,} bytes beside its sheets, such as its table of texts; expected at most "
+            f"{TEXTS_BYTES_MAX:,}: save it as CSV"
+        )
+
+
+def _refuse_bombs(path: Path | str, stream: BinaryIO) -> None:
     """A part that states less than it holds is cut off there by the unpacking, so what is stated can be believed."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with zipfile.ZipFile(stream) as archive:
         parts = archive.infolist()
     unpacked = sum(part.file_size for part in parts)
     if unpacked > UNPACKED_BYTES_MAX:
@@ -72,15 +116,23 @@ def _refuse_bombs(path: Path, data: bytes) -> None:
         raise BadInput(f"{path}: holds a part that unpacks to over {PACKED_TIMES_MAX} times its size; not a workbook")
 
 
-def _first_sheet(path: Path, book: Any) -> RawTable:
+def _sheet(book: Any) -> tuple[Any, int]:
+    """The first visible sheet, and how many there are."""
     sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     if not sheets:
-        raise BadInput(f"{path}: the workbook has no visible sheet")
-    sheet = sheets[0]
-    sheet.reset_dimensions()  # some writers state a size that is too small
+        raise BadInput("the workbook has no visible sheet")
+    sheets[0].reset_dimensions()  # some writers state a size that is too small
+    return sheets[0], len(sheets)
+
+
+def _first_sheet(path: Path, book: Any) -> RawTable:
+    try:
+        sheet, count = _sheet(book)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
     raw = RawTable()
-    if len(sheets) > 1:
-        raw.warnings.append(f'{path}: read the first of {len(sheets)} sheets, "{sheet.title}"')
+    if count > 1:
+        raw.warnings.append(f'{path}: read the first of {count} sheets, "{sheet.title}"')
     raw.lines += _filled(sheet.rows)
     return raw
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import openpyxl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from renzheng.errors import BadInput
 from server.enrolment import people_table
@@ -138,3 +141,11 @@ def test_a_table_that_is_too_long_or_too_large_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr(people_table, "TABLE_BYTES_MAX", 100)
     with pytest.raises(BadInput, match="expected at most"):
         read_sheet(table(person()))
+
+
+@settings(deadline=None, max_examples=300)
+@given(body=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_no_bytes_at_all_make_more_of_a_table_than_a_refusal(body: bytes) -> None:
+    with suppress(BadInput):
+        rows = read_sheet(table(person()) + body).rows
+        assert rows[0].problems == () or rows[0].problems[0].code in ("repeated", "contradicted")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from renzheng.errors import BadInput
 from server.enrolment import photo_sources
@@ -138,3 +141,17 @@ def test_a_photo_that_would_unpack_without_bounds_is_not_unpacked() -> None:
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such folder"):
         photos_of_folder(tmp_path / "none")
+
+
+SOUND = zipped({"1.jpg": b"first" * 20, "deep/2.png": b"second"}, zipfile.ZIP_DEFLATED)
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 255)), min_size=1, max_size=6))
+def test_no_damage_to_a_zip_makes_more_of_it_than_a_refusal(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(SOUND)
+    for place, value in changes:
+        data[place] = value
+    with suppress(BadInput):
+        for photo in of_zip(bytes(data)):
+            photo.read()

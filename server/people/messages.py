@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     ConfigDict,
     Field,
@@ -15,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from renzheng.clock import as_utc
 from renzheng.contracts import REASON_WORDS, Reason, SampleQuality
 from renzheng.contracts.base import Contract
 from server.people.identity_numbers import born_on, fault_of, gender_of
@@ -35,6 +37,9 @@ _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 def _line(longest: int) -> StringConstraints:
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest, pattern=_NO_CONTROL)
 
+
+Moment = Annotated[AwareDatetime, AfterValidator(as_utc)]
+"""A time with a zone, in UTC from here on."""
 
 PsnNo = Annotated[str, Field(pattern=r"^[!-~]{1,64}$", description="the pool's own number of the person")]
 Code6 = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,6}$")]
@@ -109,7 +114,7 @@ class BasisFields(Contract):
     purpose: Purpose
     basis: BasisKind
     version: Version = Field(description="of the text that was shown")
-    given_at: AwareDatetime | None = Field(None, description="now, where it is not told")
+    given_at: Moment | None = Field(None, description="now, where it is not told")
     guardian_name: Name | None = Field(None, description="needed for a consent under 14 years")
     guardian_relation: Short | None = None
 
@@ -126,8 +131,8 @@ class AgentFields(Contract):
 
     agent_psn_no: PsnNo
     relation: Short
-    valid_from: AwareDatetime
-    valid_to: AwareDatetime | None = None
+    valid_from: Moment
+    valid_to: Moment | None = None
 
     @field_validator("valid_to")
     @classmethod

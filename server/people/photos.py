@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from renzheng.contracts import Reason, SampleQuality
 from renzheng.ids import new_id
@@ -190,11 +190,12 @@ def _store(session: Session, server: Server, photo: EnrolmentPhoto, data: bytes)
     """Put the photo into the store, and take it out again if the transaction does not last."""
     server.store.put(photo.store_key, server.keys.seal(data, _context(photo.id)))
     if _STORED not in session.info:
-        event.listen(session, "after_rollback", lambda ended: _take_back(ended, server))
         event.listen(session, "after_commit", lambda ended: ended.info.pop(_STORED, None))
+        event.listen(session, "after_transaction_end", lambda ended, whole: _take_back(ended, whole, server))
     session.info.setdefault(_STORED, []).append(photo.store_key)
 
 
-def _take_back(session: Session, server: Server) -> None:
-    for key in session.info.pop(_STORED, []):
-        server.store.delete(key)
+def _take_back(session: Session, ended: SessionTransaction, server: Server) -> None:
+    if ended.parent is None:  # and not a savepoint: what was committed is no longer noted
+        for key in session.info.pop(_STORED, []):
+            server.store.delete(key)

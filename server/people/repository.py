@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, and_, cast, func, or_, select, text, update
 from sqlalchemy.orm import Session
@@ -26,6 +25,8 @@ from server.tables import (
     Settlement,
     StaffMember,
 )
+
+READ_AT_ONCE = 5000
 
 Owner = InsuredPerson | StaffMember
 """Whose photo or template it is."""
@@ -212,18 +213,19 @@ def people_among(session: Session, person_ids: Collection[str]) -> dict[str, Ins
 
 def templates_in_use(session: Session, embedder_sha256: str) -> int:
     """How many templates of insured persons one embedder has that are not revoked."""
-    return session.scalar(_searched(select(func.count(FaceTemplate.id)), embedder_sha256)) or 0
+    return session.scalar(select(func.count(FaceTemplate.id)).where(*_searched(embedder_sha256))) or 0
 
 
 def searched_templates(session: Session, embedder_sha256: str, from_id: str = "") -> Iterator[tuple[str, str, bytes]]:
     """Id, person and sealed vector of templates in use from an id on, in the order of ids."""
-    found = _searched(select(FaceTemplate.id, FaceTemplate.person_id, FaceTemplate.sealed), embedder_sha256)
+    found = select(FaceTemplate.id, FaceTemplate.person_id, FaceTemplate.sealed).where(*_searched(embedder_sha256))
     rows = session.execute(found.where(FaceTemplate.id >= from_id).order_by(FaceTemplate.id))
-    yield from rows.yield_per(5000).tuples()
+    for template_id, person_id, sealed in rows.yield_per(READ_AT_ONCE):
+        yield template_id, person_id or "", sealed
 
 
-def _searched(found: Select[Any], embedder_sha256: str) -> Select[Any]:
-    return found.where(
+def _searched(embedder_sha256: str) -> tuple[ColumnElement[bool], ...]:
+    return (
         FaceTemplate.embedder_sha256 == embedder_sha256,
         FaceTemplate.revoked_at.is_(None),
         FaceTemplate.person_id.is_not(None),

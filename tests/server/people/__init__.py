@@ -1,0 +1,1 @@
+"""People: entering, photos, templates for boxes, erasure."""

@@ -6,20 +6,24 @@ fails there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from renzheng.ids import new_id
 from server.access import CSRF_HEADER, SESSION_COOKIE
+from server.app import create_app
 from server.audit_log.service import SYSTEM
 from server.permissions import Role
 from server.tables import FaceTemplate, Purpose
 from server.users import passwords, service
-from tests.server.conftest import PHARMACY, YUYAO, House
+from tests.server.conftest import PHARMACY, YUYAO, House, opened
 from tests.server.people.making import make_approval, make_member, make_person, unit
 
 PASSWORD = "correct horse battery"
@@ -55,6 +59,7 @@ class Asked:
     path: str
     body: Any = None
     files: Any = None
+    form: Any = None
     client: TestClient | None = None
 
 
@@ -68,6 +73,18 @@ class Row:
     ask: Callable[[Place], Asked]
     status: int = 200
     outside: int = 404
+
+
+@contextmanager
+def place_over(url: str, folder: Path) -> Iterator[Place]:
+    """A server with passwords that cost little."""
+    server = opened(url, folder)
+    costly, passwords._HASHER = passwords._HASHER, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    try:
+        yield Place(House(server, create_app(server)))
+    finally:
+        passwords._HASHER = costly
+        server.close()
 
 
 def name() -> str:
@@ -143,6 +160,9 @@ def logged_in(place: Place) -> TestClient:
     assert SESSION_COOKIE in client.cookies
     client.headers[CSRF_HEADER] = told.json()["csrf_token"]
     return client
+
+
+SETTLEMENTS = b"setl_id,psn_no,fixmedins_code,setl_time,medfee_sumamt\n"
 
 
 def agent_of(place: Place) -> Asked:
@@ -228,6 +248,18 @@ ROWS: dict[str, Row] = {
     "POST /v1/staff/{staff_id}/erasure": Row(lambda p: Asked(f"/v1/staff/{member(p)}/erasure", {"why": "申请 13"})),
     # no files: read, and refused for what is missing; an order is its asker's own, so nobody is outside
     "POST /v1/bulk-enrolments": Row(lambda _: Asked("/v1/bulk-enrolments", files={"more": b"x"}), 422, outside=422),
+    # each row of a file has its own district: of others' institutions nothing is taken
+    "POST /v1/settlement-imports": Row(
+        lambda _: Asked(
+            "/v1/settlement-imports", files={"file": ("settlements.csv", SETTLEMENTS)}, form={"kind": "settlements"}
+        ),
+        201,
+        outside=201,
+    ),
+    "POST /v1/settlements/search": Row(
+        lambda _: Asked("/v1/settlements/search", {"psn_no": "nobody"}),
+        outside=200,  # and nothing is found
+    ),
     # joins what is there in all districts, as the server does by itself
     "POST /v1/join-runs": Row(lambda _: Asked("/v1/join-runs"), outside=200),
 }

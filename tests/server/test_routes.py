@@ -8,19 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from httpx import Response
 
 from server.access import CSRF_HEADER, Needs, box_of
-from server.app import create_app
 from server.context import READING
 from server.openapi import askers_of, routes_of
 from server.permissions import PERMISSIONS, Permission, Role
-from server.users import passwords
 from tests.server.boxes import BOX_ROWS, KEY
-from tests.server.conftest import CIXI, HANGZHOU, NINGBO, OUTSIDE, PHARMACY, YUYAO, House, opened
-from tests.server.matrix import OPEN, OWN, ROWS, Asked, Place
+from tests.server.conftest import CIXI, HANGZHOU, NINGBO, OUTSIDE, PHARMACY, YUYAO
+from tests.server.matrix import OPEN, OWN, ROWS, Asked, Place, place_over
 
 OPEN_TO_READ = {"GET /healthz", "GET /readyz", "GET /metrics"}
 SEEN_FROM, NOT_SEEN_FROM = (YUYAO, NINGBO, None), (CIXI, HANGZHOU)
@@ -31,11 +28,8 @@ def place(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """One server for all rows: each makes what it needs."""
     folder = tmp_path_factory.mktemp("matrix")
     shutil.copy(sqlite_template, folder / "renzheng.sqlite")
-    server = opened(f"sqlite:///{folder / 'renzheng.sqlite'}", folder)
-    costly, passwords._HASHER = passwords._HASHER, PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    yield Place(House(server, create_app(server)))
-    passwords._HASHER = costly
-    server.close()
+    with place_over(f"sqlite:///{folder / 'renzheng.sqlite'}", folder) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +61,7 @@ def ask(client: TestClient, route: str, asked: Asked | None = None) -> Response:
     method, path = route.split(" ", 1)
     if asked is None:
         asked = Asked(path.replace("{code}", "999999").replace("{", "").replace("}", ""))
-    return (asked.client or client).request(method, asked.path, json=asked.body, files=asked.files)
+    return (asked.client or client).request(method, asked.path, json=asked.body, files=asked.files, data=asked.form)
 
 
 def test_every_route_that_changes_something_has_its_row(routes: dict[str, list[Any]]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from renzheng.contracts import Reason
 from server.audit_log.service import Actor
 from server.context import Server
+from server.enrolment import repository
 from server.enrolment.dry_store import DryStore
 from server.enrolment.messages import Outcome
 from server.enrolment.people_table import SheetRow
@@ -189,10 +190,13 @@ def _save(session: Session, server: Server, fields: PersonFields, actor: Actor, 
 def _allow(session: Session, server: Server, person: InsuredPerson, fields: BasisFields | None, actor: Actor) -> bool:
     """Have what the row says allows it on record; whether that is new.
 
-    A row that is older than a withdrawal does not undo it: lists are sent again, and withdrawals are meant.
+    A row that is older than a withdrawal or an erasure does not undo it: lists are sent again, withdrawals are meant.
     """
     if fields is None or fields.given_at is None:
         return False
+    erased_at = repository.erased_at(session, server.keys.blind_index("psn_no", person.psn_no))
+    if erased_at is not None and erased_at >= fields.given_at:
+        raise _Refused(problem("basis_given_at", Trouble.WITHDRAWN))
     for basis in people.bases(session, person.id):
         if basis.purpose is not fields.purpose:
             continue

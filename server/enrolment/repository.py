@@ -10,7 +10,7 @@ from sqlalchemy import CursorResult, Select, delete, exists, func, or_, select, 
 from sqlalchemy.orm import Session
 
 from server.access import Subject, within
-from server.tables import BulkEnrolment, BulkRow, EnrolmentPhoto, FaceTemplate
+from server.tables import BulkEnrolment, BulkRow, DeletionCertificate, EnrolmentPhoto, FaceTemplate
 
 
 def seen_by(subject: Subject) -> Select[BulkEnrolment]:
@@ -89,6 +89,15 @@ def end_lease(session: Session, order_id: str, holder: str) -> None:
         .where(BulkEnrolment.id == order_id, BulkEnrolment.lease_holder == holder)
         .values(lease_holder=None, lease_until=None)
         .execution_options(synchronize_session=False)
+    )
+
+
+def erased_at(session: Session, subject_index: str) -> datetime | None:
+    """When whoever had this number was last erased."""
+    return session.scalar(
+        select(func.max(DeletionCertificate.made_at)).where(
+            DeletionCertificate.kind == "erasure", DeletionCertificate.subject_index == subject_index
+        )
     )
 
 

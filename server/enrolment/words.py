@@ -71,8 +71,8 @@ TROUBLE_WORDS: dict[Trouble, Words] = {
         "没有有效的授权同意或其他合法依据，不得留存人脸", "no legal basis is in force, so no face may be kept"
     ),
     Trouble.WITHDRAWN: Words(
-        "本人已在此之后撤回授权；重新授权后请填写新的时间",
-        "was withdrawn since; once it is given anew, write the new time",
+        "在此之后授权已撤回或此人已删除；重新授权后请填写新的时间",
+        "was withdrawn, or the person erased, since; once it is given anew, write the new time",
     ),
     Trouble.FACE_OF_ANOTHER: Words(
         "这张脸可能已在另一人员名下建档（{other}），请核实",

@@ -19,6 +19,7 @@ from server.enrolment.service import Enroller
 from server.errors import Conflict, Unavailable
 from server.people import bases
 from server.people import service as people
+from server.people.erasure import erase_person
 from server.tables import (
     AuditEntry,
     Base,
@@ -223,6 +224,19 @@ def test_a_withdrawal_is_not_undone_by_a_list_that_is_older(sqlite_server: Serve
     now = datetime.now(UTC).isoformat()
     (report,) = enrol(sqlite_server, table(person(basis_given_at=now)), files)
     assert (report.outcome, report.photos_taken) == (Outcome.UPDATED, 1)
+
+
+def test_an_erasure_is_not_undone_by_a_list_that_is_older(sqlite_server: Server, portraits: list[bytes]) -> None:
+    files = {f"{ANNE}.jpg": portraits[0]}
+    (report,) = enrol(sqlite_server, table(person()), files)
+    with sqlite_server.database.transaction() as session:
+        anne = session.get_one(InsuredPerson, report.person_id)
+        erase_person(session, sqlite_server, anne, "asked for", ANYBODY.actor)
+
+    (report,) = enrol(sqlite_server, table(person(psn_type="11")), files)
+    assert (report.outcome, told(report)) == (Outcome.REFUSED, [("basis_given_at", "withdrawn")])
+    (report,) = enrol(sqlite_server, table(person(basis_given_at=datetime.now(UTC).isoformat())), files)
+    assert report.outcome is Outcome.ENROLLED
 
 
 def test_a_dry_run_says_the_same_and_keeps_its_report_alone(server: Server, portraits: list[bytes]) -> None:

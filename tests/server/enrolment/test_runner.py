@@ -8,9 +8,11 @@ import threading
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from server.enrolment.runner import ORDERS_MAX, Runner, runner_lifespan, runner_of
 from server.errors import TooMany, Unavailable
+from tests.server.conftest import House
 
 SOON_S = 10.0
 
@@ -66,3 +68,20 @@ def test_an_application_that_ends_stops_the_job_at_hand() -> None:
         runner.submit(long)
         assert begun.wait(SOON_S)
     assert ended == [True]
+
+
+def test_the_server_stops_its_runner_before_it_closes_its_database(sqlite_house: House) -> None:
+    begun, answers = threading.Event(), []
+
+    def long(stop: threading.Event) -> None:
+        begun.set()
+        stop.wait(SOON_S)
+        with sqlite_house.server.database.transaction(writes=False) as session:
+            answers.append(session.scalar(text("SELECT 1")))
+
+    with TestClient(sqlite_house.app):
+        runner = runner_of(sqlite_house.app)
+        runner.take_place()
+        runner.submit(long)
+        assert begun.wait(SOON_S)
+    assert answers == [1]

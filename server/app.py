@@ -11,6 +11,7 @@ import renzheng
 from server.audit_log import api as audit_log
 from server.checks import api as checks
 from server.clips import api as clips
+from server.clips.tus import upload_router
 from server.context import Server
 from server.devices import api as devices
 from server.enrolment import api as enrolment
@@ -46,9 +47,10 @@ def create_app(server: Server) -> FastAPI:
     )
     app.state.server = server
     add_handlers(app)
-    for room in ROOMS:
-        app.include_router(room.router)
+    routers = [*(room.router for room in ROOMS), upload_router(server)]
+    for router in routers:
+        app.include_router(router)
     app.add_middleware(Limits, settings=server.settings)
     app.add_middleware(SafeHeaders, https=server.settings.cookie_secure)
-    describe(app, [room.router for room in ROOMS])
+    describe(app, routers)
     return app

@@ -39,7 +39,7 @@ class Check(Base):
     score: Mapped[float | None] = mapped_column(Float)
     body: Mapped[dict[str, Any]] = mapped_column(Json)
     decided: Mapped[dict[str, Any] | None] = mapped_column(Json, comment="the check as the server decided it")
-    decided_at: Mapped[datetime | None]
+    decided_at: Mapped[datetime | None] = mapped_column(comment="or last tried in vain, while verdict is pending")
     clip_due: Mapped[bool]
     finished_at: Mapped[datetime]
     received_at: Mapped[datetime]

@@ -57,6 +57,7 @@ def withdraw_basis(session: Session, server: Server, person: InsuredPerson, basi
 
     Raises :class:`NotFound`.
     """
+    repository.lock(session, person)
     basis = next((one for one in repository.bases(session, person.id) if one.id == basis_id), None)
     if basis is None:
         raise NotFound("this person has no such basis")

@@ -3,8 +3,10 @@
 Gone are the person with names and numbers, legal bases, approvals, photos, templates, and of their checks every
 picture, sample and clip. A check itself stays, with its verdict and :data:`ERASED` where the number was: how an
 institution was checked is the agency's record, and whom it was about is no longer in it. Settlements, reversals and
-stays keep the pool's number: they are the fund's accounts, which the agency must keep (DOMAIN, section 4), and hold
-neither name nor face. The audit log names the person by an id that leads nowhere.
+stays keep the pool's number: they are the fund's accounts, which the agency must keep, and hold neither name nor face;
+which credential was used, which may be the identity card, goes. The audit log names the person by an id that leads
+nowhere. What boxes still hold ends with its time: templates after ``template_minutes``, checks that come later have a
+number that nobody is enrolled under.
 """
 
 from __future__ import annotations
@@ -38,10 +40,11 @@ def erase_person(
 
     Raises :class:`server.errors.Conflict` under a legal hold.
     """
-    refuse_held(session, person)
     repository.overwrite_deleted(session)
+    repository.lock(session, person)
+    refuse_held(session, person)
     counts: Counter[str] = Counter()
-    for check in checks_as_agent(session, person):
+    for check in checks_as_agent(session, person, locked=True):
         _strip(session, server, check, person.psn_no, counts)
     for check in repository.checks_of(session, person.psn_no):
         _strip(session, server, check, None, counts)
@@ -49,6 +52,7 @@ def erase_person(
     counts["legal_bases"] = len(repository.bases(session, person.id))
     counts["agent_approvals"] = repository.approvals_with(session, person.id)
     counts["templates"] = len(repository.all_templates(session, person))
+    counts["credentials"] = repository.forget_credentials(session, person.psn_no)
     counts["photos"] = remove_photos(session, server, person)
     repository.unlink_bulk_rows(session, person.id)
     session.delete(person)
@@ -63,6 +67,7 @@ def erase_person(
 def erase_staff(session: Session, server: Server, member: StaffMember, why: str, actor: Actor) -> DeletionCertificate:
     """Erase a member of staff: name, photos and templates. Checks keep the institution's own staff number."""
     repository.overwrite_deleted(session)
+    repository.lock(session, member)
     district = member.institution.district_code
     counts: Counter[str] = Counter(templates=len(repository.all_templates(session, member)))
     counts["photos"] = remove_photos(session, server, member)

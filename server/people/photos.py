@@ -15,7 +15,7 @@ from renzheng.contracts import Reason, SampleQuality
 from renzheng.ids import new_id
 from server.audit_log.service import Actor, Deed, record
 from server.context import Server
-from server.errors import Conflict, TooLarge
+from server.errors import Conflict, NotFound, TooLarge
 from server.people import repository
 from server.people.faces import pack_in_use
 from server.people.repository import Owner
@@ -95,6 +95,8 @@ def keep_photo(
 
     The same bytes are kept once. Raises :class:`Conflict` where no legal basis in force allows a template.
     """
+    if not repository.lock(session, owner):
+        raise NotFound("this person was erased meanwhile")
     allow_templates(session, owner)
     digest_index = server.keys.blind_index("photo", hashlib.sha256(data).hexdigest())
     there = _kept_already(session, owner, digest_index, found.embedder_sha256)

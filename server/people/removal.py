@@ -29,9 +29,10 @@ def refuse_held(session: Session, owner: Owner) -> None:
         raise Conflict(f"legal hold {hold.id} on a {hold.object_kind} keeps this person's data")
 
 
-def checks_as_agent(session: Session, person: InsuredPerson) -> list[Check]:
+def checks_as_agent(session: Session, person: InsuredPerson, *, locked: bool = False) -> list[Check]:
     """Checks of others that name this person as a possible agent."""
-    return [check for check in repository.checks_of_holders(session, person.id) if names_agent(check, person.psn_no)]
+    found = repository.checks_of_holders(session, person.id, locked=locked)
+    return [check for check in found if names_agent(check, person.psn_no)]
 
 
 def names_agent(check: Check, psn_no: str) -> bool:

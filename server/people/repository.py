@@ -232,19 +232,29 @@ def _searched(embedder_sha256: str) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def lock(session: Session, owner: Owner) -> bool:
+    """Have nobody else enrol, withdraw or erase this one until the transaction ends; whether they are still there."""
+    kind = type(owner)
+    return session.scalar(select(kind.id).where(kind.id == owner.id).with_for_update()) is not None
+
+
 def checks_of(session: Session, psn_no: str) -> Sequence[Check]:
-    """Checks of a holder or patient."""
-    return session.scalars(select(Check).where(Check.psn_no == psn_no).order_by(Check.id)).all()
+    """Checks of a holder or patient, locked."""
+    found = select(Check).where(Check.psn_no == psn_no).order_by(Check.id).with_for_update(of=Check)
+    return session.scalars(found.execution_options(populate_existing=True)).all()
 
 
-def checks_of_holders(session: Session, agent_id: str) -> Sequence[Check]:
+def checks_of_holders(session: Session, agent_id: str, *, locked: bool = False) -> Sequence[Check]:
     """Checks of everybody who ever approved this agent."""
     holders = (
         select(InsuredPerson.psn_no)
         .join(AgentApproval, AgentApproval.holder_id == InsuredPerson.id)
         .where(AgentApproval.agent_id == agent_id)
     )
-    return session.scalars(select(Check).where(Check.psn_no.in_(holders)).order_by(Check.id)).all()
+    found = select(Check).where(Check.psn_no.in_(holders)).order_by(Check.id)
+    if locked:
+        found = found.with_for_update(of=Check).execution_options(populate_existing=True)
+    return session.scalars(found).all()
 
 
 def pieces_of(session: Session, check: Check) -> Sequence[CheckPiece]:
@@ -275,6 +285,16 @@ def hold_on(session: Session, person: InsuredPerson, checks_as_agent: Sequence[C
 
 def _at_one_of(checks: Sequence[Check]) -> ColumnElement[bool]:
     return LegalHold.object_id.in_({check.institution_id for check in checks})
+
+
+def forget_credentials(session: Session, psn_no: str) -> int:
+    """Forget which credential was used for a person's settlements; returns for how many it was known."""
+    found = select(Settlement.id).where(Settlement.psn_no == psn_no, Settlement.credential_sealed.is_not(None))
+    ids = session.scalars(found).all()
+    session.execute(
+        update(Settlement).where(Settlement.psn_no == psn_no).values(credential_sealed=None, credential_index=None)
+    )
+    return len(ids)
 
 
 def unlink_bulk_rows(session: Session, person_id: str) -> None:

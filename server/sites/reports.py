@@ -44,7 +44,7 @@ def take_report(session: Session, box: BoxSubject, report: AgentReport, now: dat
     note_seen(session, device, now)
     cameras, claimed = _cameras_of(session, device, report)
     _add_footfall(session, box, report, set(claimed))
-    if not repository.newer_report(session, device.id, min(report.period_end, now)):
+    if not repository.newer_report(session, device.id, report.period_end):
         _show_box(session, device, report, now, claimed)
         _show_cameras(session, device, report, now, cameras)
 

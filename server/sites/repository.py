@@ -211,7 +211,8 @@ def body_of_report(session: Session, device_id: str, report_id: str) -> dict[str
 
 
 def newer_report(session: Session, device_id: str, than: datetime) -> bool:
-    """Whether a report of a later time is there. None counts as later than when it came: a clock may be years ahead."""
+    """Whether a report of a later time is there. No report is of a later time than when it came: a clock may be years
+    ahead."""
     later = (BoxReport.device_id == device_id) & (BoxReport.period_end > than) & (BoxReport.received_at > than)
     return bool(session.scalar(select(exists().where(later))))
 
@@ -259,7 +260,6 @@ def open_notice(
     session: Session, institution_id: str, kind: NoticeKind, object_id: str, detail: Mapping[str, Any], now: datetime
 ) -> None:
     """Open a notice, unless another server opened the same meanwhile."""
-    session.flush()  # one that was ended a moment ago must not stand in the way
     row = {
         "id": new_id(),
         "institution_id": institution_id,

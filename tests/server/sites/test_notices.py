@@ -13,6 +13,7 @@ from renzheng.contracts.report import CameraState
 from server.access import BoxSubject
 from server.permissions import Role
 from server.sites.notices import find_quiet_boxes
+from server.sites.reports import take_report
 from server.tables import Device, Institution, SiteNotice
 from tests.server.conftest import HANGZHOU, NINGBO, OUTSIDE, PHARMACY, YUYAO, House
 from tests.server.sites.box_reports import NOON, PERIOD, camera, enrolled, fitness, open_notices, reading, report, take
@@ -133,6 +134,18 @@ def test_a_camera_of_which_nothing_is_recorded_is_silent_in_whatever_state(house
     gone = after(15)
     take(house, box, report(box, at=gone))
     assert open_notices(house) == {"camera_silent": {"state": "missing"}}
+
+
+def test_reports_that_come_together_are_shown_in_their_turn(house: House) -> None:
+    box = enrolled(house)
+    shown(house, box, 0, recorded_until=None)
+    with house.server.database.transaction() as session:
+        for minutes, until in ((5, after(5)), (10, None)):
+            one = report(box, camera(recorded_until=until), at=after(minutes))
+            take_report(session, box, one, after(11))
+    with reading(house.server) as session:
+        spans = session.execute(select(SiteNotice.began_at, SiteNotice.ended_at).order_by(SiteNotice.began_at)).all()
+    assert [tuple(span) for span in spans] == [(after(1 / 60), after(11)), (after(11), None)]
 
 
 @pytest.mark.parametrize(("told", "kind"), [

@@ -162,6 +162,18 @@ def test_a_photo_that_will_not_do_is_told_and_the_others_are_taken(
     assert all(problem.zh and problem.en for problem in [*anne.problems, *bo.problems])
 
 
+def test_a_row_whose_photos_all_show_somebody_else_changes_nothing(
+    sqlite_server: Server, portraits: list[bytes]
+) -> None:
+    enrol(sqlite_server, table(person()), {f"{ANNE}.jpg": portraits[0]})
+
+    (report,) = enrol(sqlite_server, table(person(psn_type="11")), {f"{ANNE}.jpg": portraits[1]})
+
+    assert (report.outcome, told(report)) == (Outcome.REFUSED, [("photos.1", "photo_differs")])
+    anne = person_numbered(sqlite_server, ANNE)
+    assert anne is not None and anne.psn_type is None
+
+
 def test_photos_of_one_name_in_two_folders_are_refused(sqlite_server: Server, portraits: list[bytes]) -> None:
     files = {f"a/{ANNE}.jpg": portraits[0], f"b/{ANNE}.jpg": portraits[1]}
     (report,) = enrol(sqlite_server, table(person()), files)
@@ -256,6 +268,16 @@ def test_a_dry_run_says_the_same_and_keeps_its_report_alone(server: Server, port
     again_dry = enrol(server, rows, files, dry_run=True)
     assert outcomes(again_dry) == ["unchanged", "refused", "refused"]
     assert again_dry[0].person_id == real[0].person_id
+
+
+def test_a_dry_run_does_not_even_touch_the_store(
+    sqlite_server: Server, portraits: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(_key: str, _data: bytes) -> None:
+        raise AssertionError("a dry run puts nothing")
+
+    monkeypatch.setattr(sqlite_server.store, "put", put)
+    assert outcomes(enrol(sqlite_server, table(person()), {f"{ANNE}.jpg": portraits[0]}, dry_run=True)) == ["enrolled"]
 
 
 def _opened(server: Server, files: service.Given) -> str:

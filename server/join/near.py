@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Double,
     Integer,
@@ -15,15 +16,17 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    false,
     func,
     insert,
     literal_column,
     or_,
     select,
     text,
+    update,
 )
 from sqlalchemy.orm import Session, aliased
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import ColumnElement
 
 from server.join.expressions import seconds_apart, shifted
@@ -40,13 +43,17 @@ def _temporary(name: str, *columns: Column[Any]) -> Table:
     return Table(name, _work, *columns, prefixes=["TEMPORARY"])
 
 
-CONCERNED = _temporary("join_settlements", Column("id", BigId, primary_key=True, autoincrement=False))
+CONCERNED = _temporary(
+    "join_settlements",
+    Column("id", BigId, primary_key=True, autoincrement=False),
+    Column("looked_round", Boolean, nullable=False),
+)
 CHANGED = _temporary("join_checks", Column("id", BigId, primary_key=True, autoincrement=False))
 NEARBY = _temporary("join_nearby", Column("id", BigId, primary_key=True, autoincrement=False))
 NEAR = _temporary(
     "join_near",
-    Column("settlement_id", BigId, index=False),
-    Column("check_id", BigId),
+    Column("settlement_id", BigId, index=True),
+    Column("check_id", BigId, index=True),
     Column("apart_s", Double),
     Column("same_terminal", Integer),
 )
@@ -79,10 +86,26 @@ class Taken:
     last_settlement_id: int
 
 
+_ALONG_INDEXES: Final = {
+    "jit": "off",
+    "join_collapse_limit": "1",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "random_page_cost": "1.1",
+}
+"""For PostgreSQL's planner: a step begins with few rows and goes along indexes in the order that is written. Estimates
+for temporary tables are too poor to choose another way by, and one wrong choice reads a city's checks in each step."""
+
+
 def prepare(session: Session) -> None:
     """Have the temporary tables, empty."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(*(func.set_config(name, value, True) for name, value in _ALONG_INDEXES.items())))
     for table in _TABLES:
         session.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            session.execute(CreateIndex(index, if_not_exists=True))
         session.execute(delete(table))
 
 
@@ -91,7 +114,7 @@ def take(session: Session, after: int, limit: int, *, everything: bool = False) 
     waiting = select(Settlement.id).where(Settlement.id > after).order_by(Settlement.id).limit(limit)
     if not everything:
         waiting = waiting.where(Settlement.unjoined_reason == WAITING)
-    session.execute(insert(CONCERNED).from_select(["id"], waiting))
+    session.execute(insert(CONCERNED).from_select(["id", "looked_round"], waiting.add_columns(false())))
     checks = select(CheckToJoin.check_id).order_by(CheckToJoin.check_id).limit(limit)
     session.execute(insert(CHANGED).from_select(["id"], checks))
     count, last = session.execute(select(func.count(), func.max(CONCERNED.c.id))).one()
@@ -130,10 +153,13 @@ def same_id(settlement: Any, check: Any) -> ColumnElement[bool]:
 
 
 def _add(session: Session, table: Table, ids: Any) -> None:
-    """Add ids that are not there yet."""
+    """Add ids that are not there yet; round a settlement that is added nobody has looked yet."""
     fresh = ids.subquery()
     new = select(fresh.c.id).distinct().where(~exists().where(table.c.id == fresh.c.id))
-    session.execute(insert(table).from_select(["id"], new))
+    columns = ["id"]
+    if table is CONCERNED:
+        new, columns = new.add_columns(false()), ["id", "looked_round"]
+    session.execute(insert(table).from_select(columns, new))
 
 
 def widen(session: Session, tolerance_s: float) -> None:
@@ -152,7 +178,7 @@ def widen(session: Session, tolerance_s: float) -> None:
 
 
 def _note_near(session: Session, tolerance_s: float) -> None:
-    """Find the checks near a concerned settlement that were not found before, and all settlements near these."""
+    """Find the checks near concerned settlements that were just added, and all settlements near these."""
     s, c = aliased(Settlement), aliased(Check)
     session.execute(delete(NEARBY))
     found = (
@@ -160,9 +186,10 @@ def _note_near(session: Session, tolerance_s: float) -> None:
         .select_from(CONCERNED)
         .join(s, s.id == CONCERNED.c.id)
         .join(c, is_near(s, c, tolerance_s, from_checks=False))
-        .where(~exists().where(NEAR.c.check_id == c.id))
+        .where(CONCERNED.c.looked_round.is_(false()), ~exists().where(NEAR.c.check_id == c.id))
     )
     _add(session, NEARBY, found)
+    session.execute(update(CONCERNED).values(looked_round=True).where(CONCERNED.c.looked_round.is_(false())))
     _analyze(session, NEARBY)
     same_terminal = func.coalesce(c.terminal_id == s.terminal_id, literal_column("false"))
     pairs = (

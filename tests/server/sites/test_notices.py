@@ -209,3 +209,14 @@ def test_notices_are_listed_with_words_to_those_who_see_the_site(house: House) -
     asked = {"ended": True, "kind": "box_quiet", "institution": PHARMACY}
     (over,) = reader.get("/v1/notices", params=asked).json()["notices"]
     assert over["ended_at"] == "2026-11-20T04:40:01Z"
+
+
+def test_the_notices_of_a_box_and_its_cameras_end_when_it_is_revoked(house: House) -> None:
+    box, another = enrolled(house), enrolled(house)
+    for one, name in ((box, "counter"), (another, "door")):
+        take(house, one, report(one, camera(name, recorded_until=None), evidence_bytes=1000))
+    admin = house.user(Role.ADMIN)
+    assert admin.post(f"/v1/devices/{box.device_id}/revocation").status_code == 200
+    still = admin.get("/v1/notices").json()["notices"]
+    assert {(one["kind"], one["label"]) for one in still} == {("camera_silent", "door"), ("evidence_low", "柜台")}
+    assert another.device_id in {one["object_id"] for one in still}

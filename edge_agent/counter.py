@@ -87,18 +87,30 @@ def check_swipe(
 
 
 def look_ahead(
-    swipe: Swipe, footage: Footage, surroundings: Surroundings, references: References, settings: CheckSettings
-) -> None:
-    """Look at what there is of a swipe's window by now, so that ``settings.memory`` has it for the final check.
+    swipe: Swipe,
+    footage: Footage,
+    surroundings: Surroundings,
+    references: References,
+    settings: CheckSettings,
+    recorded_until_s: float,
+) -> bool:
+    """Look at one more stretch of a swipe's window, so that ``settings.memory`` has it for the final check.
 
-    While the holder was not found, the surroundings are brought too: a verdict against somebody asks for them.
+    Whether there is more to look at. Last come the stretch that is still being recorded and, while the holder was not
+    found, the surroundings: a verdict against somebody asks for them.
     """
     if _unknown_holder(references):
-        return
+        return False
     moment_s = to_seconds(swipe.setl_time) + settings.clock_offset_s
     window = window_of(swipe, settings)
+    whole = Search(footage, window, moment_s, references, settings)
+    if whole.run(whole_before_s=recorded_until_s, fresh_most=1):
+        return False
+    if whole.fresh:
+        return True
     if not Search(footage, window, moment_s, references, settings).run():
         surroundings.glances(window)
+    return False
 
 
 def _pending(swipe: Swipe, search: Search, surroundings: Surroundings) -> CheckedSwipe:

@@ -48,9 +48,11 @@ class _Span:
         return TimeWindow(start_s, end_s) if start_s < end_s else None
 
     def stretches(self, reader: Reader, part: TimeWindow) -> list[Stretch]:
+        """None ends after the recording does: the file of an open segment may hold more than is told of it yet."""
         at = self.recording
         gops = self.gops.gops(reader, at.pts_at(part.start_s), at.pts_at(part.end_s) + 1)
-        ends = [at.end_s if gop.next_key_pts is None else at.seconds(gop.next_key_pts) for gop in gops]
+        next_s = [at.end_s if gop.next_key_pts is None else at.seconds(gop.next_key_pts) for gop in gops]
+        ends = [min(at.end_s, end_s) for end_s in next_s]
         found = [Stretch(self.name, at.seconds(gop.key_pts), end) for gop, end in zip(gops, ends, strict=True)]
         return [s for s in found if s.start_s < part.end_s and s.end_s > part.start_s]
 

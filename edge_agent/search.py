@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -85,19 +86,28 @@ class Search:
     evidence: tuple[TrackEvidence, ...] = ()
     still: tuple[float, BgrImage] | None = None
     stages: list[Stage] = field(default_factory=list)
+    fresh: int = 0
+    """Stretches that were decoded and not remembered."""
 
     def __post_init__(self) -> None:
         memory = self.settings.memory
         self.view = WindowView(self.settings.pack, embedded=memory.embedded(self.window) if memory else {})
 
-    def run(self) -> bool:
+    def run(self, *, whole_before_s: float = math.inf, fresh_most: float = math.inf) -> bool:
         """Search outward; whether independent samples established the holder.
+
+        A first look leaves out what does not end before ``whole_before_s``, because it still grows, and stops after
+        ``fresh_most`` stretches that were not remembered.
 
         An exhaustive search goes on to the end and keeps what it found there, unless only the part around the swipe
         establishes the holder: then it keeps that part's evidence, so that both ways give the same verdict.
         """
         kept: tuple[list[FaceTrack], tuple[TrackEvidence, ...]] | None = None
         for stretch in outward(self.footage.stretches(self.window), self.moment_s):
+            if stretch.end_s >= whole_before_s:
+                continue
+            if self.fresh >= fresh_most:
+                return False
             for _pause_s in self._look_through(stretch):
                 if not self.references.reachable:
                     self._note_stage()
@@ -136,6 +146,7 @@ class Search:
                 yield look.time_s
 
     def _fresh(self, stretch: Stretch, known: Known, on_damage: OnDamage) -> Iterator[Look]:
+        self.fresh += 1
         for frame in self.footage.look(stretch, self.window, on_damage):
             before = known.get(frame.time_s)
             faces = before.faces if before else tuple(faces_in(frame, self.settings.pack))

@@ -13,7 +13,7 @@ from edge_agent.agent.dispatcher import Dispatcher, Urgency
 from edge_agent.agent.tasks import pause
 from edge_agent.agent.templates import Templates
 from edge_agent.agent_clock import LONGEST_NAP_S, AgentClock
-from edge_agent.live.jobs import AheadJob
+from edge_agent.live.jobs import AheadJob, Answer, LookedAhead
 from edge_agent.outbox.store import Store, SwipeRecord
 
 LAST_LOOK_S = 1.2
@@ -71,4 +71,6 @@ class FirstLooks:
         if self._templates is not None:
             await self._templates.ensure(record.swipe.psn_no, record.swipe.setl_time)
         job = AheadJob(f"ahead-{record.setl_id}", record.swipe)
-        await self._dispatcher.ask(job, Urgency.AHEAD, record.received_s)
+        answer: Answer = LookedAhead(job.job_id, more=True)
+        while isinstance(answer, LookedAhead) and answer.more:
+            answer = await self._dispatcher.ask(job, Urgency.AHEAD, record.received_s)

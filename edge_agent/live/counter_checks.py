@@ -55,15 +55,18 @@ class CounterChecks:
             return self._stopped(job, place, settings, Reason.UNREADABLE, why)
 
     def look_ahead(self, job: AheadJob) -> LookedAhead:
-        """Look at a window while it runs. Raises :class:`BadInput` for a terminal that is not configured."""
+        """Look at one more stretch of a window. Raises :class:`BadInput` for a terminal that is not configured."""
         swipe = job.swipe
         terminal = self._terminal(swipe)
         if swipe.setl_id in self._finished:
             return LookedAhead(job.job_id)
         place = self._box.place(terminal.camera)
         references = self._box.references.references_for(swipe.psn_no, swipe.setl_time)
-        look_ahead(swipe, place.ring, place.surroundings, references, self._box.settings_at(terminal))
-        return LookedAhead(job.job_id)
+        settings, until_s = self._box.settings_at(terminal), place.ring.recorded_until()
+        if until_s is None:
+            return LookedAhead(job.job_id)
+        more = look_ahead(swipe, place.ring, place.surroundings, references, settings, until_s)
+        return LookedAhead(job.job_id, more)
 
     def _terminal(self, swipe: Swipe) -> TerminalConfig:
         terminal = self._box.config.terminal_named(swipe.terminal_id)

@@ -26,7 +26,8 @@ class SwipeJob:
 
 @dataclass(frozen=True)
 class AheadJob:
-    """Look at what there is of a swipe's window by now: the final check will have the less to look at."""
+    """Look at one more stretch of what there is of a swipe's window by now: the final check will have the less to look
+    at, and one that is due need not wait for long."""
 
     job_id: str
     swipe: Swipe
@@ -84,9 +85,10 @@ class CheckDone:
 
 @dataclass(frozen=True)
 class LookedAhead:
-    """The answer to an :class:`AheadJob`; what was seen stays in the vision process."""
+    """The answer to an :class:`AheadJob`; what was seen stays in the vision process. ``more``: ask again."""
 
     job_id: str
+    more: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def later(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_stretch_ends_where_the_recording_is_told_to_end_though_the_file_holds_more(plain: Path) -> None:
+    told = replace(open_recording(plain, START), end_s=START_S + 1.5)
+    with RecordedTimeline([told]) as footage:
+        assert [s.end_s - START_S for s in footage.stretches(within(0, 4))] == pytest.approx([1.0, 1.5])
 
 
 # --- several files -------------------------------------------------------------------------------------------------

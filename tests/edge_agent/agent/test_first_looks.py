@@ -49,6 +49,16 @@ def test_a_window_is_looked_at_when_its_swipe_comes_and_again_shortly_before_its
         assert box.asked() == ["AheadJob", "AheadJob", "SwipeJob"]
 
 
+def test_a_look_goes_on_while_there_is_more(tmp_path: Path) -> None:
+    async def more(job: Any) -> Answer:
+        return LookedAhead(job.job_id, more=True)
+
+    with LookingBox(tmp_path, more, more) as box:
+        box.checks.take(box.swipe(), "http", live=True)
+        box.run(lambda: box.verdict_of("S1"))
+        assert box.asked() == ["AheadJob"] * 4 + ["SwipeJob"]
+
+
 def test_a_window_that_is_over_is_not_looked_at_ahead(tmp_path: Path) -> None:
     with LookingBox(tmp_path) as box:
         box.checks.take(box.swipe(ago_s=60), "csv", live=False)

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
+from renzheng.crypto import SigningKey
 from renzheng.ids import new_id
 from server.access import CSRF_HEADER, SESSION_COOKIE
 from server.app import create_app
@@ -26,6 +28,7 @@ from server.users import passwords, service
 from tests.server.conftest import PHARMACY, YUYAO, House, opened
 from tests.server.people.making import make_approval, make_member, make_person, unit
 
+KEY = SigningKey(b"k" * 32)
 PASSWORD = "correct horse battery"
 ANOTHER_PASSWORD = "staple battery horse"
 
@@ -43,6 +46,11 @@ class Place:
         if key not in self.people:
             self.people[key] = self.house.user(role, district_code)
         return self.people[key]
+
+    @cached_property
+    def signing_box(self) -> TestClient:
+        """A box of the pharmacy that signs with :data:`KEY`."""
+        return self.house.box(PHARMACY, KEY.public)
 
     def made(self, role: Role, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """What somebody of Yuyao made."""

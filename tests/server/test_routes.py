@@ -15,11 +15,14 @@ from server.access import CSRF_HEADER, Needs, box_of
 from server.context import READING
 from server.openapi import askers_of, routes_of
 from server.permissions import PERMISSIONS, Permission, Role
-from tests.server.boxes import BOX_ROWS, KEY
+from tests.server.boxes import BOX_ROWS
 from tests.server.conftest import CIXI, HANGZHOU, NINGBO, OUTSIDE, PHARMACY, YUYAO
 from tests.server.matrix import OPEN, OWN, ROWS, Asked, Place, place_over
+from tests.server.things import MAKERS, named_in
 
 OPEN_TO_READ = {"GET /healthz", "GET /readyz", "GET /metrics"}
+WHY = {"purpose": "核对", "day": "2026-05-01"}
+LONG = {"limit": "200"}
 SEEN_FROM, NOT_SEEN_FROM = (YUYAO, NINGBO, None), (CIXI, HANGZHOU)
 
 
@@ -45,7 +48,7 @@ def routes(place: Place) -> dict[str, list[Any]]:
 @pytest.fixture(scope="module")
 def boxes(place: Place) -> list[TestClient]:
     """A box that signs, another of its institution, and one elsewhere."""
-    return [place.house.box(PHARMACY, KEY.public), place.house.box(PHARMACY), place.house.box(OUTSIDE)]
+    return [place.signing_box, place.house.box(PHARMACY), place.house.box(OUTSIDE)]
 
 
 def is_box_route(askers: list[Any]) -> bool:
@@ -136,6 +139,33 @@ def test_whoever_may_does_so_in_their_district_and_nobody_else_anywhere(
         for district in SEEN_FROM:
             answer = ask(place.user(role, district), route, row.ask(place))
             assert answer.status_code == row.status, (role, district, answer.text)
+
+
+def test_things_are_seen_in_their_district_and_not_found_elsewhere(place: Place, routes: dict[str, list[Any]]) -> None:
+    reading = [route for route, askers in routes.items() if route.startswith("GET ") and permissions_of(askers)]
+    wrong = {}
+    for route in (one for one in reading if "{" in one):
+        path = route.removeprefix("GET ")
+        address = path.format(**named_in(place, path))
+        may = [role for role in Role if permissions_of(routes[route]) <= PERMISSIONS[role]]
+        askers = {(role, one) for role in may for one in (YUYAO, HANGZHOU)}
+        for asker in askers | {(may[0], one) for one in SEEN_FROM + NOT_SEEN_FROM}:
+            told = place.user(*asker).get(address, params=WHY)
+            if told.status_code != (200 if asker[1] in SEEN_FROM else 404):
+                wrong[route, asker] = (told.status_code, told.text[:200])
+    assert wrong == {}
+
+
+def test_no_list_tells_of_things_elsewhere(place: Place, routes: dict[str, list[Any]]) -> None:
+    things = {value for path in MAKERS for value in named_in(place, f"{{{path}}}").values() if len(value) > 6}
+    lists = [route for route, askers in routes.items() if route.startswith("GET ") and "{" not in route and askers]
+    seen: set[str] = set()
+    for route in lists:
+        for role in (role for role in Role if permissions_of(routes[route]) <= PERMISSIONS[role]):
+            inside, outside = (place.user(role, one).get(route[4:], params=WHY | LONG) for one in (YUYAO, HANGZHOU))
+            seen |= {one for one in things if one in inside.text}
+            assert [one for one in things if one in outside.text] == [], route
+    assert len(seen) > 4, "and their own are in the lists"
 
 
 @pytest.mark.parametrize("route", OWN)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from benchmarks import settlements
 from benchmarks.audit import HOUR_S, AuditRun, run_audit, usual_way
 from benchmarks.hour import Hour, cards_of_people_there, cards_of_strangers, make_hour
 from benchmarks.load import CAMERAS_GOAL, SECONDS, largest_that_holds, run_load, usual_cores
@@ -126,6 +127,16 @@ def load_rows() -> list[Row]:
     return rows
 
 
+def settlement_rows() -> list[Row]:
+    """(f) settlements imported, by how many there are, on both databases."""
+    rows = []
+    for told in settlements.run_all():
+        what = f"{told.rows:,} settlements imported, {told.database}, s"
+        note = f"{told.rows_per_s:,.0f} rows/s, {told.peak_mb:.0f} MB; the same file again {told.again_s:.1f} s"
+        rows.append(row(what, told.import_s, f"≤ {settlements.GOAL_S_PER_MILLION:.0f}", told.met, note))
+    return rows
+
+
 def hours(data: Path, folder: Path) -> list[Hour]:
     """The demo's footage, and the street where it is there."""
     town = ensure_town(settings().cache_dir)
@@ -149,7 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     default_data = os.environ.get("RENZHENG_TEST_DATA", str(Path(__file__).parents[2] / "shared"))
     parser.add_argument("--data", type=Path, default=Path(default_data), help="folder with video/street-1080p25.mp4")
-    parser.add_argument("--only", choices=["models", "search", "audit", "load"], help="one part alone")
+    parser.add_argument("--only", choices=["models", "search", "audit", "load", "settlements"], help="one part alone")
     arguments = parser.parse_args()
     rows: list[Row] = []
     if arguments.only in (None, "models"):
@@ -160,6 +171,8 @@ def main() -> None:
         rows += _all_audits(arguments.data)
     if arguments.only in (None, "load"):
         rows += load_rows()
+    if arguments.only in (None, "settlements"):
+        rows += settlement_rows()
     print(f"\n{platform.processor() or platform.machine()}, Python {platform.python_version()}, one core each")
     show(rows)
     write_atomic(RESULTS, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")

@@ -5,14 +5,13 @@ Numbers come as they are written, so that an amount loses no digit; ``null`` com
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
 from renzheng.errors import BadInput
 from renzheng.tables.rows import UTF8_BOM
-from renzheng.tables.streams import CHUNK_BYTES, BrokenRow, Scan, text_lines
+from renzheng.tables.streams import CHUNK_BYTES, BrokenRow, Scan, as_text, text_lines
 
 OBJECT_CHARS_MAX = CHUNK_BYTES
 """An object of an array that is not complete after so many characters is not an object."""
@@ -93,11 +92,8 @@ class _Text:
 
 
 def _of_array(stream: BinaryIO, found: Scan) -> Iterator[RawObject | BrokenRow]:
-    source = io.TextIOWrapper(stream, "utf-8-sig" if found.is_utf8 else "gb18030", errors="replace")
-    try:
+    with as_text(stream, "utf-8-sig" if found.is_utf8 else "gb18030") as source:
         yield from _elements(_Text(source))
-    finally:
-        source.detach()
 
 
 def _elements(text: _Text) -> Iterator[RawObject | BrokenRow]:

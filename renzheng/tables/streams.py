@@ -11,11 +11,12 @@ import hashlib
 import io
 import itertools
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TextIO
 
 from renzheng.errors import BadInput
-from renzheng.tables.rows import DELIMITERS, OLD_OFFICE_MAGIC, UTF8_BOM, UTF16_BOMS, WHOLE_ROW, ZIP_MAGIC, csv_records
+from renzheng.tables.rows import DELIMITERS, OLD_OFFICE_MAGIC, UTF8_BOM, UTF16_BOMS, ZIP_MAGIC, csv_records
 
 CHUNK_BYTES = 1 << 20
 """A file is scanned in such pieces, and no line of it is longer."""
@@ -152,18 +153,26 @@ def text_lines(stream: BinaryIO, found: Scan, notes: dict[str, int]) -> Iterator
     A line that is neither comes with U+FFFD, which no cell may hold. Raises :class:`BadInput` for an overlong line.
     """
     if found.is_utf8:
-        text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
-        try:
+        with as_text(stream, "utf-8-sig") as text:
             while line := text.readline(CHUNK_BYTES):
                 _refuse_long(len(line))
                 yield line
-        finally:
-            text.detach()
         return
     stream.seek(len(UTF8_BOM) if stream.read(len(UTF8_BOM)) == UTF8_BOM else 0)
     while data := stream.readline(CHUNK_BYTES):
         _refuse_long(len(data))
         yield data.decode() if data.isascii() else _decoded(data, notes)
+
+
+@contextmanager
+def as_text(stream: BinaryIO, encoding: str) -> Iterator[TextIO]:
+    """The stream's text with its line ends, what cannot be decoded as U+FFFD; the stream stays open."""
+    text = io.TextIOWrapper(stream, encoding, errors="replace", newline="")
+    try:
+        yield text
+    finally:
+        if not stream.closed:  # a request that failed has closed its files before what read them ends
+            text.detach()
 
 
 def _refuse_long(length: int) -> None:
@@ -180,6 +189,3 @@ def _decoded(data: bytes, notes: dict[str, int]) -> str:
         return data.decode("gb18030", errors="replace")
     notes["mixed_encodings"] = notes.get("mixed_encodings", 0) + 1
     return text
-
-
-__all__ = ["WHOLE_ROW", "BrokenRow", "RawRow", "Scan", "TableStream", "is_json", "scan", "stream_table", "text_lines"]

@@ -6,7 +6,7 @@ import io
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,6 +28,9 @@ UNPACKED_BYTES_MAX = 512 * 2**20
 
 PACKED_TIMES_MAX = 200
 """Sheets pack to a tenth or a thirtieth; what packs this well was made to fill a memory."""
+
+COLUMNS_MAX = 1000
+"""A row that has a cell in the last column of a sheet stands for thousands of cells."""
 
 _SMALL_BYTES = 2**20
 """Parts below this size are not asked how well they pack."""
@@ -137,11 +140,19 @@ def _first_sheet(path: Path, book: Any) -> RawTable:
     return raw
 
 
-def _filled(rows: Iterable[Iterable[Any]]) -> Iterable[tuple[int, list[Cell]]]:
+def _filled(rows: Iterable[Sequence[Any]]) -> Iterable[tuple[int, list[Cell]]]:
     for number, row in enumerate(rows, 1):
-        cells = [_cell(cell) for cell in row]
+        cells = [_cell(cell) for cell in (row if len(row) <= COLUMNS_MAX else _trimmed(number, row))]
         if any(cell.text.strip() for cell in cells):
             yield number, cells
+
+
+def _trimmed(number: int, row: Sequence[Any]) -> Sequence[Any]:
+    """A wide row without the empty cells at its end, which a sheet may have by the thousand, each a few bytes long."""
+    last = max((place for place, cell in enumerate(row, 1) if cell.value is not None), default=0)
+    if last > COLUMNS_MAX:
+        raise BadInput(f"row {number} of the sheet has {last:,} columns; expected at most {COLUMNS_MAX:,}")
+    return row[:last]
 
 
 def _cell(cell: Any) -> Cell:

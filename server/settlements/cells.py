@@ -81,15 +81,14 @@ def _plausible(moment: datetime) -> datetime:
 def day(cell: str) -> datetime:
     """A day, as its beginning in Asia/Shanghai; a time is taken as it is."""
     try:
-        return time(cell)
-    except Unreadable:
+        found = parse_day(cell)
+        moment = as_utc(datetime(found.year, found.month, found.day))
+    except (ValueError, OverflowError):
         try:
-            found = parse_day(cell)
-            return _plausible(as_utc(datetime(found.year, found.month, found.day)))
-        except Unreadable:
-            raise
-        except ValueError as error:
+            return time(cell)
+        except Unreadable as error:
             raise Unreadable(DAY_EXPECTED) from error
+    return _plausible(moment)
 
 
 def amount(cell: str) -> int:

@@ -67,8 +67,8 @@ class _RowReader:
         _refuse_head(kind, columns)
         self._width = len(header)
         self._plan = [(places[one.name], one) for one in FIELDS[kind] if one.name in places]
-        self._absent = {one.name: one.empty for one in FIELDS[kind] if one.name not in places}
-        self._steps = [(place, one.name, one.read, one.needed, one.empty) for place, one in self._plan]
+        self._empty = {one.name: one.empty for one in FIELDS[kind]}  # every row has its fields in this order
+        self._steps = [(place, one.name, one.read, one.needed) for place, one in self._plan]
         self.ignored = sum(1 for name, known in zip(header, columns, strict=True) if name and not known)
 
     def read_all(self, rows: Iterator[RawRow | BrokenRow]) -> Iterator[ParsedRow | RefusedRow]:
@@ -86,12 +86,11 @@ class _RowReader:
             if any(cell.strip() for cell in cells[self._width :]):
                 return RefusedRow(line, [BadRow(line, WHOLE_ROW, f"expected {self._width} cells, found {len(cells)}")])
             cells = [*cells, *[""] * (self._width - len(cells))]
-        values = self._absent.copy()
+        values = self._empty.copy()
         problems = [BadRow(line, one.name, doubts[place]) for place, one in self._plan if place in doubts]
-        for place, name, read, needed, empty in self._steps:
+        for place, name, read, needed in self._steps:
             cell = cells[place].strip()
             if cell in NO_VALUE:
-                values[name] = empty
                 if needed:
                     problems.append(BadRow(line, name, NONE_FOUND))
                 continue

@@ -26,7 +26,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from server.access import Subject, within
 from server.errors import Unavailable
@@ -98,7 +98,9 @@ def known_rows(session: Session, shape: Shape, keys: Collection[Key]) -> dict[Ke
     return found
 
 
-def _among(session: Session, column: ColumnElement[str], values: list[str]) -> ColumnElement[bool]:
+def _among(
+    session: Session, column: ColumnElement[str] | InstrumentedAttribute[str], values: list[str]
+) -> ColumnElement[bool]:
     """Whether a text is one of a list, which PostgreSQL takes as one value: a thousand take it longer to read."""
     if session.get_bind().dialect.name == "postgresql":
         return column == any_(literal(values, ARRAY(String)))

@@ -260,7 +260,16 @@ class StayWriter(Writer):
         Stay,
         ("fixmedins_code", "mdtrt_id"),
         (
-            *("content_digest", "district_code", "psn_no", "ipt_no", "begntime", "endtime", "adm_bed"),
+            *(
+                "content_digest",
+                "institution_id",
+                "district_code",
+                "psn_no",
+                "ipt_no",
+                "begntime",
+                "endtime",
+                "adm_bed",
+            ),
             *("adm_dept_codg", "adm_dept_name", "dscg_bed", "dscg_way", "die_date"),
         ),
     )

@@ -35,7 +35,9 @@ BASIS_COLUMNS = {
 }
 """Columns of what allows the enrolment, and the fields of :class:`BasisFields` they fill."""
 
-TABLE_BYTES_MAX = 64 * 2**20
+TABLE_BYTES_MAX = 32 * 2**20
+"""The whole table is in memory while it is worked on."""
+
 ROWS_MAX = 100_000
 """At so many stored people the law asks for a filing; a table of more is better cut up."""
 

@@ -22,7 +22,15 @@ HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 CHINESE_SIGNS = re.compile(r"[\u3000-\u303f\uff00-\uffef]")
 
 ROOT = Path(__file__).resolve().parents[1]
-IN_BOTH_LANGUAGES = ("README", "docs/audit", "docs/enrolment", "docs/operations", "docs/verdicts", "docs/wards")
+IN_BOTH_LANGUAGES = (
+    "README",
+    "docs/audit",
+    "docs/enrolment",
+    "docs/operations",
+    "docs/settlements",
+    "docs/verdicts",
+    "docs/wards",
+)
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ ", re.MULTILINE)
 

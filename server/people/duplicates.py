@@ -28,8 +28,9 @@ from vision.gallery import Gallery
 from vision.types import FloatArray
 
 COUNT_EVERY_S = 30.0
-LATE_MS = 10 * 60 * 1000
-"""A transaction that runs so long may bring a template whose id is older than others that are known."""
+LATE_MS = 60_000
+"""A transaction that ends so late brings a template whose id is older than others that are known; one that ends later
+still is noticed at the next count."""
 
 NEAREST = 50
 _ID_TIME_DIGITS = 12

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, features
 
 from renzheng.contracts import Reason
-from vision.photo import PIXELS_MAX, TIGHT_BORDER_PX, PhotoRefused, enlarge_if_tight, load_photo
+from vision.photo import PIXELS_MAX, TIGHT_BORDER_PX, PhotoRefused, decode_photo, enlarge_if_tight, load_photo
 from vision.types import BgrImage
 
 RED_BGR = (0, 0, 255)
@@ -150,6 +150,21 @@ def test_a_cut_off_picture_is_unreadable(tmp_path: Path, suffix: str, share: flo
     path.write_bytes(data[: max(int(len(data) * share), 12 * (share > 0))])
 
     assert refused(path).reason in {Reason.UNREADABLE} | ({Reason.NOT_A_PICTURE} if suffix == "ppm" else set())
+
+
+def test_bytes_are_read_and_refused_as_files_are(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    halves().save(path)
+    np.testing.assert_array_equal(decode_photo(path.read_bytes()), load_photo(path))
+    for data, reason in (
+        (b"", Reason.UNREADABLE),
+        (b"psn_no,certno", Reason.NOT_A_PICTURE),
+        (path.read_bytes()[:40], Reason.UNREADABLE),
+        (empty_png(20_000, 20_000), Reason.PICTURE_TOO_LARGE),
+    ):
+        with pytest.raises(PhotoRefused, match="upload") as told:
+            decode_photo(data, "upload")
+        assert told.value.reason is reason
 
 
 def test_a_missing_file_and_a_folder_are_unreadable(tmp_path: Path) -> None:

@@ -49,16 +49,16 @@ def test_who_cannot_be_an_agent_is_told(sqlite_house: House) -> None:
     assert rows_of(server, AgentApproval) == 0
 
 
-def test_only_enrollers_of_the_district_approve_and_revoke(house: House) -> None:
-    holder = make_person(house.server)
-    make_person(house.server, "p2")
+def test_only_enrollers_of_the_district_approve_and_revoke(sqlite_house: House) -> None:
+    holder = make_person(sqlite_house.server)
+    make_person(sqlite_house.server, "p2")
     path = f"/v1/people/{holder}/agents"
-    outsider, reader = house.user(Role.ENROLLER, HANGZHOU), house.user(Role.INSPECTOR)
+    outsider, reader = sqlite_house.user(Role.ENROLLER, HANGZHOU), sqlite_house.user(Role.INSPECTOR)
     assert outsider.post(path, json=APPROVAL).status_code == 404
     assert outsider.get(path).status_code == 404
     assert reader.post(path, json=APPROVAL).status_code == 403
-    revocation = f"{path}/{house.user(Role.ENROLLER).post(path, json=APPROVAL).json()['id']}/revocation"
+    revocation = f"{path}/{sqlite_house.user(Role.ENROLLER).post(path, json=APPROVAL).json()['id']}/revocation"
     assert outsider.post(revocation).status_code == 404
     assert reader.post(revocation).status_code == 403
-    assert house.user(Role.ENROLLER).post(f"{path}/{'0' * 32}/revocation").status_code == 404
-    assert house.user(Role.ENROLLER, login="colleague").post(revocation).status_code == 200
+    assert sqlite_house.user(Role.ENROLLER).post(f"{path}/{'0' * 32}/revocation").status_code == 404
+    assert sqlite_house.user(Role.ENROLLER, login="colleague").post(revocation).status_code == 200

@@ -123,24 +123,24 @@ def test_a_person_is_changed_whole(house: House) -> None:
     assert (renumbered.status_code, renumbered.json()["errors"][0]["field"]) == (409, "psn_no")
 
 
-def test_a_person_may_move_to_a_district_that_is_seen_and_to_no_other(house: House) -> None:
-    yuyao, ningbo = house.user(Role.ENROLLER), house.user(Role.ENROLLER, NINGBO)
+def test_a_person_may_move_to_a_district_that_is_seen_and_to_no_other(sqlite_house: House) -> None:
+    yuyao, ningbo = sqlite_house.user(Role.ENROLLER), sqlite_house.user(Role.ENROLLER, NINGBO)
     person_id = entered(yuyao)
     moved = body(insuplc_admdvs=CIXI)
     assert yuyao.put(f"/v1/people/{person_id}", json=moved).status_code == 404
-    assert the_person(house.server).district_code == YUYAO
+    assert the_person(sqlite_house.server).district_code == YUYAO
     assert ningbo.put(f"/v1/people/{person_id}", json=moved).status_code == 200
     assert yuyao.put(f"/v1/people/{person_id}", json=body()).status_code == 404, "now they are elsewhere"
 
 
-def test_only_enrollers_of_the_district_enter_and_change_people(house: House) -> None:
-    owner, colleague = house.user(Role.ENROLLER), house.user(Role.ENROLLER, login="colleague")
-    readers = [house.user(role) for role in (Role.REVIEWER, Role.INSPECTOR, Role.ADMIN, Role.AUDITOR)]
-    outsider = house.user(Role.ENROLLER, HANGZHOU)
+def test_only_enrollers_of_the_district_enter_and_change_people(sqlite_house: House) -> None:
+    owner, colleague = sqlite_house.user(Role.ENROLLER), sqlite_house.user(Role.ENROLLER, login="colleague")
+    readers = [sqlite_house.user(role) for role in (Role.REVIEWER, Role.INSPECTOR, Role.ADMIN, Role.AUDITOR)]
+    outsider = sqlite_house.user(Role.ENROLLER, HANGZHOU)
     for reader in readers:
         assert reader.post("/v1/people", json=body()).status_code == 403
     assert outsider.post("/v1/people", json=body()).status_code == 404
-    assert house.anybody().post("/v1/people", json=body()).status_code == 401
+    assert sqlite_house.anybody().post("/v1/people", json=body()).status_code == 401
     path = f"/v1/people/{entered(owner)}"
     assert colleague.put(path, json=body(psn_name="李四")).status_code == 200
     for reader in readers:
@@ -200,8 +200,8 @@ def test_a_search_is_for_exactly_one_value(sqlite_house: House) -> None:
     assert client.post("/v1/people/search", json={"psn_no": "p1"}).status_code == 422
 
 
-def test_an_id_that_is_nobodys_is_not_found_or_no_id(house: House) -> None:
-    client = house.user(Role.ENROLLER)
+def test_an_id_that_is_nobodys_is_not_found_or_no_id(sqlite_house: House) -> None:
+    client = sqlite_house.user(Role.ENROLLER)
     for person_id, status in (("%00", 422), ("'", 422), ("a" * 65, 422), ("nobody", 404)):
         path = f"/v1/people/{person_id}"
         assert client.get(path, params={"purpose": "x"}).status_code == status

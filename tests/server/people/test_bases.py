@@ -40,15 +40,15 @@ def put_photo_bytes(house: House, person_id: str) -> str:
     return key
 
 
-def test_a_basis_is_recorded_with_purpose_version_and_time(house: House) -> None:
-    enroller = house.user(Role.ENROLLER)
+def test_a_basis_is_recorded_with_purpose_version_and_time(sqlite_house: House) -> None:
+    enroller = sqlite_house.user(Role.ENROLLER)
     person_id = entered(enroller)
     given_at = "2026-01-02T03:04:05Z"
     recorded(enroller, person_id, given_at=given_at)
-    (basis,) = house.user(Role.REVIEWER).get(f"/v1/people/{person_id}/bases").json()["bases"]
+    (basis,) = sqlite_house.user(Role.REVIEWER).get(f"/v1/people/{person_id}/bases").json()["bases"]
     assert (basis["purpose"], basis["basis"], basis["version"]) == ("identity_check", "consent", "2026-1")
     assert (basis["given_at"], basis["withdrawn_at"], basis["by_guardian"]) == (given_at, None, False)
-    (entry,) = logged(house.server, "basis_recorded")
+    (entry,) = logged(sqlite_house.server, "basis_recorded")
     assert entry.detail == {"purpose": "identity_check", "basis": "consent"}
 
 
@@ -148,9 +148,9 @@ def test_under_a_legal_hold_photos_stay_and_templates_are_revoked_all_the_same(s
     assert sqlite_house.server.store.get(key) == b"sealed"
 
 
-def test_only_enrollers_of_the_district_record_and_withdraw(house: House) -> None:
-    owner, colleague = house.user(Role.ENROLLER), house.user(Role.ENROLLER, login="colleague")
-    outsider, reader = house.user(Role.ENROLLER, HANGZHOU), house.user(Role.REVIEWER)
+def test_only_enrollers_of_the_district_record_and_withdraw(sqlite_house: House) -> None:
+    owner, colleague = sqlite_house.user(Role.ENROLLER), sqlite_house.user(Role.ENROLLER, login="colleague")
+    outsider, reader = sqlite_house.user(Role.ENROLLER, HANGZHOU), sqlite_house.user(Role.REVIEWER)
     person_id = entered(owner)
     path = f"/v1/people/{person_id}/bases"
     assert outsider.post(path, json=CONSENT).status_code == 404
@@ -160,5 +160,5 @@ def test_only_enrollers_of_the_district_record_and_withdraw(house: House) -> Non
     assert outsider.post(withdrawal).status_code == 404
     assert reader.post(withdrawal).status_code == 403
     assert owner.post(f"{path}/{'0' * 32}/withdrawal").status_code == 404
-    assert logged(house.server, "basis_withdrawn") == []
+    assert logged(sqlite_house.server, "basis_withdrawn") == []
     assert colleague.post(withdrawal).status_code == 200

@@ -35,8 +35,8 @@ def numbers(found: DuplicateSearch) -> list[str]:
     return [one.person.psn_no for one in found.found]
 
 
-def test_among_nobody_nobody_is_found(server: Server) -> None:
-    assert numbers(searched(server, unit(1))) == []
+def test_among_nobody_nobody_is_found(sqlite_server: Server) -> None:
+    assert numbers(searched(sqlite_server, unit(1))) == []
 
 
 def test_others_are_found_nearest_first_once_each_and_oneself_never(server: Server) -> None:

@@ -303,16 +303,16 @@ def test_what_a_legal_hold_keeps_is_not_erased(house: House) -> None:
     assert enroller.post(f"/v1/people/{person}/erasure", json=WHY).status_code == 200
 
 
-def test_only_enrollers_of_the_district_erase(house: House) -> None:
-    person_id = make_person(house.server)
+def test_only_enrollers_of_the_district_erase(sqlite_house: House) -> None:
+    person_id = make_person(sqlite_house.server)
     path = f"/v1/people/{person_id}/erasure"
     for client, status in (
-        (house.user(Role.ENROLLER, HANGZHOU), 404),
-        (house.user(Role.SENIOR_REVIEWER), 403),
-        (house.user(Role.ADMIN), 403),
-        (house.anybody(), 401),
+        (sqlite_house.user(Role.ENROLLER, HANGZHOU), 404),
+        (sqlite_house.user(Role.SENIOR_REVIEWER), 403),
+        (sqlite_house.user(Role.ADMIN), 403),
+        (sqlite_house.anybody(), 401),
     ):
         assert client.post(path, json=WHY).status_code == status
-    assert house.user(Role.ENROLLER).post(path, json={}).status_code == 422
-    assert rows_of(house.server, InsuredPerson) == 1
-    assert house.user(Role.ENROLLER, login="colleague").post(path, json=WHY).status_code == 200
+    assert sqlite_house.user(Role.ENROLLER).post(path, json={}).status_code == 422
+    assert rows_of(sqlite_house.server, InsuredPerson) == 1
+    assert sqlite_house.user(Role.ENROLLER, login="colleague").post(path, json=WHY).status_code == 200

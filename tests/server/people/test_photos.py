@@ -144,25 +144,25 @@ def test_a_photo_of_a_transaction_that_fails_is_taken_out_of_the_store(server: S
     assert len(list(server.store.keys())) == 1
 
 
-def test_a_photo_is_looked_at_with_a_purpose_and_as_it_was_given(house: House, pictures: Path) -> None:
-    person_id, data = make_person(house.server), (pictures / "amy" / "amy1.png").read_bytes()
-    photo_id = enrolled(house.user(Role.ENROLLER), person_id, data)["photo"]["id"]
-    path, reviewer = f"/v1/photos/{photo_id}", house.user(Role.REVIEWER)
+def test_a_photo_is_looked_at_with_a_purpose_and_as_it_was_given(sqlite_house: House, pictures: Path) -> None:
+    person_id, data = make_person(sqlite_house.server), (pictures / "amy" / "amy1.png").read_bytes()
+    photo_id = enrolled(sqlite_house.user(Role.ENROLLER), person_id, data)["photo"]["id"]
+    path, reviewer = f"/v1/photos/{photo_id}", sqlite_house.user(Role.REVIEWER)
     assert reviewer.get(path).status_code == 422
     answer = reviewer.get(path, params={"purpose": "复核"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert hashlib.sha256(answer.content).digest() == hashlib.sha256(data).digest()
     assert "no-store" in answer.headers["cache-control"]
-    (entry,) = logged(house.server, "photo_seen")
+    (entry,) = logged(sqlite_house.server, "photo_seen")
     assert (entry.purpose, entry.object_id) == ("复核", photo_id)
     for client, status in (
-        (house.user(Role.INSPECTOR), 403),
-        (house.user(Role.ADMIN), 403),
-        (house.user(Role.REVIEWER, HANGZHOU), 404),
-        (house.anybody(), 401),
+        (sqlite_house.user(Role.INSPECTOR), 403),
+        (sqlite_house.user(Role.ADMIN), 403),
+        (sqlite_house.user(Role.REVIEWER, HANGZHOU), 404),
+        (sqlite_house.anybody(), 401),
     ):
         assert client.get(path, params={"purpose": "x"}).status_code == status
-    assert len(logged(house.server, "photo_seen")) == 1
+    assert len(logged(sqlite_house.server, "photo_seen")) == 1
 
 
 def test_a_photo_that_was_put_in_anothers_place_is_not_shown(sqlite_house: House, pictures: Path) -> None:
@@ -177,27 +177,29 @@ def test_a_photo_that_was_put_in_anothers_place_is_not_shown(sqlite_house: House
         photo_bytes(server, photo)
 
 
-def test_a_revoked_photo_is_compared_with_no_more_and_may_be_enrolled_anew(house: House, pictures: Path) -> None:
-    person_id, data = make_person(house.server), (pictures / "amy" / "amy1.png").read_bytes()
-    enroller = house.user(Role.ENROLLER)
+def test_a_revoked_photo_is_compared_with_no_more_and_may_be_enrolled_anew(sqlite_house: House, pictures: Path) -> None:
+    person_id, data = make_person(sqlite_house.server), (pictures / "amy" / "amy1.png").read_bytes()
+    enroller = sqlite_house.user(Role.ENROLLER)
     photo_id = enrolled(enroller, person_id, data)["photo"]["id"]
     path = f"/v1/photos/{photo_id}/revocation"
-    assert house.user(Role.ENROLLER, HANGZHOU).post(path).status_code == 404
-    assert house.user(Role.REVIEWER).post(path).status_code == 403
-    assert house.user(Role.ENROLLER, login="colleague").post(path).json() == {"templates_revoked": 1}
+    assert sqlite_house.user(Role.ENROLLER, HANGZHOU).post(path).status_code == 404
+    assert sqlite_house.user(Role.REVIEWER).post(path).status_code == 403
+    assert sqlite_house.user(Role.ENROLLER, login="colleague").post(path).json() == {"templates_revoked": 1}
     assert enroller.post(path).json() == {"templates_revoked": 0}
     listed = enroller.get(f"/v1/people/{person_id}/photos").json()["photos"]
     assert [template["revoked_at"] is None for template in listed[0]["templates"]] == [False]
     assert enrolled(enroller, person_id, data)["is_new"]
 
 
-def test_a_photo_is_removed_with_its_templates_by_enrollers_of_the_district(house: House, pictures: Path) -> None:
-    person_id, enroller = make_person(house.server), house.user(Role.ENROLLER)
+def test_a_photo_is_removed_with_its_templates_by_enrollers_of_the_district(
+    sqlite_house: House, pictures: Path
+) -> None:
+    person_id, enroller = make_person(sqlite_house.server), sqlite_house.user(Role.ENROLLER)
     photo_id = enrolled(enroller, person_id, (pictures / "amy" / "amy1.png").read_bytes())["photo"]["id"]
     path = f"/v1/photos/{photo_id}"
-    assert house.user(Role.ENROLLER, HANGZHOU).delete(path).status_code == 404
-    assert house.user(Role.REVIEWER).delete(path).status_code == 403
-    with house.server.database.transaction() as session:
+    assert sqlite_house.user(Role.ENROLLER, HANGZHOU).delete(path).status_code == 404
+    assert sqlite_house.user(Role.REVIEWER).delete(path).status_code == 403
+    with sqlite_house.server.database.transaction() as session:
         session.add(
             LegalHold(
                 id="hold", object_kind="person", object_id=person_id, why="立案", placed_by="user",
@@ -206,12 +208,12 @@ def test_a_photo_is_removed_with_its_templates_by_enrollers_of_the_district(hous
         )  # fmt: skip
     held = enroller.delete(path)
     assert (held.status_code, "hold" in held.json()["detail"]) == (409, True)
-    with house.server.database.transaction() as session:
+    with sqlite_house.server.database.transaction() as session:
         session.get_one(LegalHold, "hold").released_at = datetime.now(UTC)
-    assert house.user(Role.ENROLLER, login="colleague").delete(path).status_code == 204
+    assert sqlite_house.user(Role.ENROLLER, login="colleague").delete(path).status_code == 204
     assert enroller.delete(path).status_code == 404
-    assert rows_of(house.server, FaceTemplate) == rows_of(house.server, EnrolmentPhoto) == 0
-    assert list(house.server.store.keys()) == []
+    assert rows_of(sqlite_house.server, FaceTemplate) == rows_of(sqlite_house.server, EnrolmentPhoto) == 0
+    assert list(sqlite_house.server.store.keys()) == []
 
 
 def test_only_enrollers_of_the_district_enrol(sqlite_house: House) -> None:
@@ -267,17 +269,17 @@ def test_staff_are_listed_with_names_for_a_purpose(sqlite_house: House) -> None:
     assert outsider.get(path, params={"purpose": "x"}).status_code == 404
 
 
-def test_a_staff_member_is_erased(house: House, pictures: Path) -> None:
-    staff_id, enroller = make_member(house.server, PHARMACY, "a1"), house.user(Role.ENROLLER)
+def test_a_staff_member_is_erased(sqlite_house: House, pictures: Path) -> None:
+    staff_id, enroller = make_member(sqlite_house.server, PHARMACY, "a1"), sqlite_house.user(Role.ENROLLER)
     enrolled(enroller, staff_id, (pictures / "raj" / "raj1.png").read_bytes(), "staff")
     path, why = f"/v1/staff/{staff_id}/erasure", {"why": "申请 12"}
-    assert house.user(Role.ENROLLER, HANGZHOU).post(path, json=why).status_code == 404
-    assert house.user(Role.REVIEWER).post(path, json=why).status_code == 403
-    assert house.user(Role.ENROLLER, login="colleague").post(path, json=why).json()["counts"] == {
+    assert sqlite_house.user(Role.ENROLLER, HANGZHOU).post(path, json=why).status_code == 404
+    assert sqlite_house.user(Role.REVIEWER).post(path, json=why).status_code == 403
+    assert sqlite_house.user(Role.ENROLLER, login="colleague").post(path, json=why).json()["counts"] == {
         "photos": 1,
         "templates": 1,
     }
-    assert (rows_of(house.server, StaffMember), list(house.server.store.keys())) == (0, [])
+    assert (rows_of(sqlite_house.server, StaffMember), list(sqlite_house.server.store.keys())) == (0, [])
 
 
 def test_reasons_of_the_gate_reach_the_caller(sqlite_server: Server) -> None:

@@ -285,38 +285,38 @@ def _opened(server: Server, files: service.Given) -> str:
         return service.open_order(session, server, files, ANYBODY, dry_run=False).id
 
 
-def test_an_order_that_was_cut_off_goes_on_where_it_stood(server: Server, portraits: list[bytes]) -> None:
+def test_an_order_that_was_cut_off_goes_on_where_it_stood(sqlite_server: Server, portraits: list[bytes]) -> None:
     files = given(table(person(), person(BO)), {f"{ANNE}.jpg": portraits[0], f"{BO}.jpg": portraits[1]})
-    order_id, stop = _opened(server, files), threading.Event()
+    order_id, stop = _opened(sqlite_server, files), threading.Event()
 
-    assert not service.work_on(server, order_id, files, ANYBODY, stop, lambda _outcome: stop.set())
-    assert [one.row for one in reported(server, order_id)] == [2]
+    assert not service.work_on(sqlite_server, order_id, files, ANYBODY, stop, lambda _outcome: stop.set())
+    assert [one.row for one in reported(sqlite_server, order_id)] == [2]
 
-    assert _opened(server, files) == order_id
-    assert service.work_on(server, order_id, files, ANYBODY, threading.Event())
-    assert outcomes(reported(server, order_id)) == ["enrolled", "enrolled"]
+    assert _opened(sqlite_server, files) == order_id
+    assert service.work_on(sqlite_server, order_id, files, ANYBODY, threading.Event())
+    assert outcomes(reported(sqlite_server, order_id)) == ["enrolled", "enrolled"]
 
 
 def test_what_breaks_in_the_middle_keeps_the_rows_before_and_nothing_of_its_own(
-    server: Server, portraits: list[bytes], monkeypatch: pytest.MonkeyPatch
+    sqlite_server: Server, portraits: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = given(table(person(), person(BO)), {f"{ANNE}.jpg": portraits[0], f"{BO}.jpg": portraits[1]})
-    order_id = _opened(server, files)
-    whole = server.store.put
+    order_id = _opened(sqlite_server, files)
+    whole = sqlite_server.store.put
 
     def full(key: str, data: bytes) -> None:
-        if person_numbered(server, ANNE) is not None:
+        if person_numbered(sqlite_server, ANNE) is not None:
             raise Unavailable("the store does not answer")
         whole(key, data)
 
-    monkeypatch.setattr(server.store, "put", full)
+    monkeypatch.setattr(sqlite_server.store, "put", full)
     with pytest.raises(Unavailable):
-        service.work_on(server, order_id, files, ANYBODY, threading.Event())
-    assert (outcomes(reported(server, order_id)), person_numbered(server, BO)) == (["enrolled"], None)
+        service.work_on(sqlite_server, order_id, files, ANYBODY, threading.Event())
+    assert (outcomes(reported(sqlite_server, order_id)), person_numbered(sqlite_server, BO)) == (["enrolled"], None)
 
     monkeypatch.undo()
-    assert service.work_on(server, order_id, files, ANYBODY, threading.Event())
-    assert outcomes(reported(server, order_id)) == ["enrolled", "enrolled"]
+    assert service.work_on(sqlite_server, order_id, files, ANYBODY, threading.Event())
+    assert outcomes(reported(sqlite_server, order_id)) == ["enrolled", "enrolled"]
 
 
 def test_refused_rows_of_a_finished_order_are_tried_anew(sqlite_server: Server, portraits: list[bytes]) -> None:
@@ -329,19 +329,19 @@ def test_refused_rows_of_a_finished_order_are_tried_anew(sqlite_server: Server, 
     assert outcomes(enrol(sqlite_server, rows, files)) == ["enrolled", "enrolled"]
 
 
-def test_two_do_not_work_on_one_order(server: Server, portraits: list[bytes]) -> None:
+def test_two_do_not_work_on_one_order(sqlite_server: Server, portraits: list[bytes]) -> None:
     files = given(table(person()), {f"{ANNE}.jpg": portraits[0]})
-    order_id = _opened(server, files)
-    _leased(server, order_id, datetime.now(UTC) + timedelta(minutes=1))
+    order_id = _opened(sqlite_server, files)
+    _leased(sqlite_server, order_id, datetime.now(UTC) + timedelta(minutes=1))
 
-    assert not service.work_on(server, order_id, files, ANYBODY, threading.Event())
+    assert not service.work_on(sqlite_server, order_id, files, ANYBODY, threading.Event())
     with pytest.raises(Conflict):
-        _opened(server, files)
-    assert reported(server, order_id) == []
+        _opened(sqlite_server, files)
+    assert reported(sqlite_server, order_id) == []
 
-    _leased(server, order_id, datetime.now(UTC))
-    assert _opened(server, files) == order_id
-    assert service.work_on(server, order_id, files, ANYBODY, threading.Event())
+    _leased(sqlite_server, order_id, datetime.now(UTC))
+    assert _opened(sqlite_server, files) == order_id
+    assert service.work_on(sqlite_server, order_id, files, ANYBODY, threading.Event())
 
 
 def test_who_lost_an_order_takes_no_row_of_it_any_more(server: Server, portraits: list[bytes]) -> None:

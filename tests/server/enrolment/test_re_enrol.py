@@ -78,13 +78,15 @@ def test_old_and_new_templates_are_in_use_side_by_side_until_the_old_are_retired
     assert actions[-2:] == ["enrolled_anew", "old_templates_retired"]
 
 
-def test_what_was_broken_off_goes_on_with_the_photos_that_are_left(server: Server, portraits: list[bytes]) -> None:
-    enrolled(server, portraits)
-    assert next(enrol_anew(server, NEW, SYSTEM)).reasons == ()
-    assert photos_left(server, NEW) == 1
+def test_what_was_broken_off_goes_on_with_the_photos_that_are_left(
+    sqlite_server: Server, portraits: list[bytes]
+) -> None:
+    enrolled(sqlite_server, portraits)
+    assert next(enrol_anew(sqlite_server, NEW, SYSTEM)).reasons == ()
+    assert photos_left(sqlite_server, NEW) == 1
 
-    assert len(list(enrol_anew(server, NEW, SYSTEM))) == 1
-    assert list(enrol_anew(server, NEW, SYSTEM)) == []
+    assert len(list(enrol_anew(sqlite_server, NEW, SYSTEM))) == 1
+    assert list(enrol_anew(sqlite_server, NEW, SYSTEM)) == []
 
 
 def test_a_revoked_template_does_not_come_back_with_a_new_pack(sqlite_server: Server, portraits: list[bytes]) -> None:

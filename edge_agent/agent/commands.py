@@ -104,6 +104,9 @@ def replay(
     out: Annotated[Path, typer.Option(help="folder for the agent's data and checks.jsonl; must be empty or new")],
     swipes: Annotated[Path | None, typer.Option(help="swipes.csv or .xlsx")] = None,
     speed: Annotated[float, typer.Option(help="times real time", min=0.1, max=200.0)] = 10.0,
+    send: Annotated[
+        bool, typer.Option("--send", help="as an enrolled box, whose data_dir is used: ask its server and send it all")
+    ] = False,
 ) -> None:
     """Play recordings and swipes through the whole agent, faster than they happened. 回放录像"""
     from edge_agent.agent.replay import run_replay
@@ -118,7 +121,8 @@ def replay(
     if not table and read.ward is None:
         raise BadInput("--swipes: expected a table of swipes; there is nothing else to check")
     with only_errors():
-        result = run_replay(read.model_copy(update={"data_dir": out / "agent"}), by_camera, table, speed)
+        replayed = read if send else read.model_copy(update={"data_dir": out / "agent"})
+        result = run_replay(replayed, by_camera, table, speed, sends=send)
     _write(result.checks, result.bed_checks, out)
     for check in result.checks:
         print(f"{check.swipe_id}  {_told(VERDICT_WORDS[check.verdict], check.reasons)}")

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from edge_agent.agent.agent import Agent, Replayed
 from edge_agent.agent.legs import legs_of
+from edge_agent.agent.parts import Parts
 from edge_agent.agent.tasks import pause
 from edge_agent.agent_clock import LONGEST_NAP_S, AgentClock, ReplayClock
-from edge_agent.edge_config import EdgeConfig, HttpConfig, SwipesConfig
+from edge_agent.edge_config import BoxFolders, EdgeConfig, HttpConfig, SwipesConfig
 from edge_agent.footage import TimeWindow
 from edge_agent.outbox.store import Store
 from edge_agent.recording_probe import RecordedFile, open_recordings
@@ -30,6 +31,9 @@ BEGIN_AFTER_S = 4.0
 """Real seconds for the agent's processes to start before its clock does. Were they slower, recordings would wait."""
 
 LOOK_EVERY_S = 0.2
+SENT_WITHIN_S = 120.0
+"""Real seconds for the server to take everything, once the last check is done."""
+
 OnProgress = Callable[[int, int], None]
 
 
@@ -68,15 +72,22 @@ def run_replay(
     swipes: Sequence[Swipe],
     speed: float,
     on_progress: OnProgress = lambda _done, _all: None,
+    *,
+    sends: bool = False,
 ) -> ReplayResult:
-    """Replay recordings by camera, and swipes, through an agent with this configuration. Nothing leaves the machine.
+    """Replay recordings by camera, and swipes, through an agent with this configuration.
 
-    Raises :class:`BadInput` for a camera without recordings, an unknown terminal, or a data folder that was used.
+    Nothing leaves the machine, unless ``sends``: then the box, which must be enrolled, asks its server for templates,
+    and has delivered everything when this returns. Raises :class:`BadInput` for a camera without recordings, an unknown
+    terminal, or a data folder that was used.
     """
-    _refuse_used(config.data_dir)
-    if config.references.source != "folder":
+    _refuse_used(config)
+    if sends and config.server is None:
+        raise BadInput("server: expected one in the configuration, to send to")
+    if not sends and config.references.source != "folder":
         raise BadInput('references.source: expected "folder" for a replay, which asks no server')
-    config = config.model_copy(update={"server": None, "http": HttpConfig(port=0), "swipes": SwipesConfig()})
+    server = config.server if sends else None
+    config = config.model_copy(update={"server": server, "http": HttpConfig(port=0), "swipes": SwipesConfig()})
     footage = {camera: open_recordings(paths) for camera, paths in recordings.items()}
     _refuse_unknown(config, footage, swipes)
     ward = read_ward(config.ward, [camera.id for camera in config.camera]) if config.ward else None
@@ -101,6 +112,7 @@ async def _play(
             on_progress(sum(store.counts_by_verdict().values()), len(swipes))
             over = clock.now_s() >= clock.legs[-1].start_s + clock.legs[-1].length_s
             if over and all(store.find(swipe.setl_id) for swipe in swipes) and not _open(store):
+                await _sent(agent.parts)
                 done = store.finished_checks()
                 checks = tuple(check for check in done if isinstance(check, IdentityCheck))
                 return checks, tuple(check for check in done if isinstance(check, BedCheck))
@@ -109,6 +121,15 @@ async def _play(
     finally:
         stop.set()
         await running
+
+
+async def _sent(parts: Parts) -> None:
+    """Wait until the server has everything, where there is one."""
+    until_s = time.monotonic() + SENT_WITHIN_S
+    while parts.uplink is not None and (waiting := parts.outbox.waiting()):
+        if time.monotonic() > until_s:
+            raise RenzhengError(f"{waiting} things were not taken by the server within {SENT_WITHIN_S:.0f} s")
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _open(store: Store) -> bool:
@@ -142,9 +163,10 @@ def _recorded_rounds(ward: Ward | None, footage: Mapping[str, Sequence[RecordedF
     return lambda due_s: any(start_s <= due_s and due_s + ward.window_s <= end_s for start_s, end_s in extents)
 
 
-def _refuse_used(data_dir: Path) -> None:
-    if data_dir.is_dir() and any(data_dir.iterdir()):
-        raise BadInput(f"{data_dir}: expected an empty folder for a replay; checks of another run lie there")
+def _refuse_used(config: EdgeConfig) -> None:
+    folder, device = config.data_dir, BoxFolders(config.data_dir).device
+    if folder.is_dir() and any(path != device for path in folder.iterdir()):
+        raise BadInput(f"{folder}: expected an empty folder for a replay; checks of another run lie there")
 
 
 def _refuse_unknown(config: EdgeConfig, footage: Mapping[str, Sequence[RecordedFile]], swipes: Sequence[Swipe]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +24,10 @@ data_dir = "agent"
 usual_minutes = 0    # the demo's day is minutes long; a real box keeps the 10 that are usual
 
 [references]
-gallery = "{town.gallery}"
-staff = "{town.staff}"
-agents = "{town.agents}"
+source = "server"
+
+[server]
+url = "{server}"
 
 [[camera]]
 id = "{camera}"
@@ -45,7 +45,10 @@ data_dir = "agent"
 ward = "{town.ward}"
 
 [references]
-gallery = "{town.gallery}"
+source = "server"
+
+[server]
+url = "{server}"
 
 [[camera]]
 id = "{camera}"
@@ -61,6 +64,7 @@ class DemoBox:
 
     folder: Path
     config_text: str
+    institution: str
     camera: str
     recordings: Sequence[Path]
     swipes: Path | None = None
@@ -70,28 +74,38 @@ class DemoBox:
         """Its ``edge.toml``, which a reader may take as an example."""
         return self.folder / "edge.toml"
 
+    @property
+    def data_dir(self) -> Path:
+        """Where it keeps what it has, its enrolment among it."""
+        return self.folder / "agent"
+
     def replay(self, on_progress: OnProgress) -> ReplayResult:
-        """Play its recordings and swipes through a whole agent; results of an earlier demo in the folder go."""
+        """Play its recordings and swipes through a whole agent, which was enrolled and sends everything."""
         from edge_agent.agent.replay import run_replay
         from edge_agent.edge_config import read_config
         from edge_agent.tables import read_swipes
 
-        shutil.rmtree(self.folder / "agent", ignore_errors=True)
         write_atomic(self.config, self.config_text)
         swipes = read_swipes(self.swipes).swipes if self.swipes else ()
-        return run_replay(read_config(self.config), {self.camera: self.recordings}, swipes, SPEED, on_progress)
+        recordings = {self.camera: self.recordings}
+        return run_replay(read_config(self.config), recordings, swipes, SPEED, on_progress, sends=True)
 
 
-def counter_box(town: TownFiles, folder: Path) -> DemoBox:
+def counter_box(town: TownFiles, folder: Path, server: str) -> DemoBox:
     """The box at the counter."""
     text = _COUNTER.format(
-        institution=INSTITUTION, town=town, camera=COUNTER_CAMERA, recording=town.recordings[0], terminal=TERMINAL
+        institution=INSTITUTION,
+        town=town,
+        server=server,
+        camera=COUNTER_CAMERA,
+        recording=town.recordings[0],
+        terminal=TERMINAL,
     )
-    return DemoBox(folder, text, COUNTER_CAMERA, town.recordings, town.swipes)
+    return DemoBox(folder, text, INSTITUTION, COUNTER_CAMERA, town.recordings, town.swipes)
 
 
-def ward_box(town: TownFiles, folder: Path) -> DemoBox:
+def ward_box(town: TownFiles, folder: Path, server: str) -> DemoBox:
     """The box on the ward."""
     recording = town.ward_recordings[0]
-    text = _WARD.format(institution=HOSPITAL, town=town, camera=WARD_CAMERA, recording=recording)
-    return DemoBox(folder, text, WARD_CAMERA, town.ward_recordings)
+    text = _WARD.format(institution=HOSPITAL, town=town, server=server, camera=WARD_CAMERA, recording=recording)
+    return DemoBox(folder, text, HOSPITAL, WARD_CAMERA, town.ward_recordings)

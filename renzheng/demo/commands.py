@@ -1,14 +1,14 @@
-"""``renzheng demo``: the invented town, audited and replayed through live boxes, the truth beside the verdicts."""
+"""``renzheng demo``: the invented town, audited, and live through two boxes to a review server; the truth beside it."""
 
 from __future__ import annotations
 
 import os
 import sys
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from edge_agent.agent.replay import ReplayResult
     from edge_agent.audit import AuditResult
-    from renzheng.contracts import BedCheck, IdentityCheck
+    from renzheng.contracts import IdentityCheck
     from renzheng.demo.boxes import DemoBox
     from renzheng.demo.footage import TownFiles
 
@@ -29,7 +29,7 @@ def demo(
     open_report: Annotated[bool, typer.Option("--open/--no-open", help="open the report in a browser")] = True,
     render_only: Annotated[bool, typer.Option("--render-only", help="render the footage and print its folder")] = False,
 ) -> None:
-    """Render a small invented town (once), audit it, replay it through live boxes, and show the truth beside."""
+    """Render a small invented town (once), audit it, and play it through two boxes to a review server that joins it."""
     from renzheng.settings import settings
 
     files = _town(settings().cache_dir)
@@ -38,7 +38,7 @@ def demo(
         return
     result = _audit(files, out)
     wrong = show_comparison(result.checks)
-    wrong += _replay(files, out.with_name(f"{out.name}-boxes"))
+    wrong += _review(files, out.with_name(f"{out.name}-live"))
     print(f"报告 report: {result.report.resolve()}")
     if open_report and _has_display():
         webbrowser.open(result.report.resolve().as_uri())
@@ -76,15 +76,29 @@ def _audit(files: TownFiles, out: Path) -> AuditResult:
         return run_audit(options, lambda done, total: progress.update(task, completed=done, total=total))
 
 
-def _replay(files: TownFiles, folder: Path) -> int:
-    """Play the same day through the boxes as if it were happening; how many verdicts differ from the truth."""
+def _review(files: TownFiles, folder: Path) -> int:
+    """Play the same day through two boxes as if it were happening, to a review server that joins it with settlements.
+
+    Returns how many verdicts at the server differ from the truth.
+    """
     from edge_agent.logs import only_errors
     from renzheng.demo.boxes import counter_box, ward_box
+    from renzheng.demo.review import demo_server, write_settlements
 
-    with only_errors():
-        counter = _play("柜台回放 counter", counter_box(files, folder / "counter"))
-        ward = _play("病区回放 ward", ward_box(files, folder / "ward"))
-    return show_agreement(counter.checks) + show_beds(ward.bed_checks)
+    with only_errors(), demo_server(folder / "server") as server:
+        server.add_places()
+        photos = server.add_people(files)
+        print(f"审核服务器 review server: {photos} 张照片建档 photos enrolled")
+        boxes = counter_box(files, folder / "counter", server.url), ward_box(files, folder / "ward", server.url)
+        for box, label in zip(boxes, ("柜台回放 counter", "病区回放 ward"), strict=True):
+            server.enrol(box)
+            _play(label, box)
+        wrong = show_agreement(server.verdicts()) + show_beds(server.bed_verdicts())
+        print(f"已验签的录像片段 clips with a verified signature: {server.clips()}")
+        table = folder / "settlements.csv"
+        write_settlements(table)
+        show_join(server.import_settlements(table), server.join())
+    return wrong
 
 
 def _play(label: str, box: DemoBox) -> ReplayResult:
@@ -135,33 +149,47 @@ def show_comparison(checks: Sequence[IdentityCheck]) -> int:
     return len(truth()) - agree
 
 
-def show_agreement(checks: Sequence[IdentityCheck]) -> int:
-    """Say how far the live box agrees with the truth; how many swipes differ."""
+def show_agreement(verdicts: Mapping[str, str]) -> int:
+    """Say how far what the box sent agrees with the truth; how many swipes differ."""
     from renzheng.demo.town import truth
 
-    verdicts = {check.swipe_id: check.verdict for check in checks}
-    wrong = [row.setl_id for row in truth() if verdicts.get(row.setl_id) is not row.verdict]
-    print(f"柜台终端 box at the counter: 一致 agree: {len(truth()) - len(wrong)} / {len(truth())}")
+    wrong = [row.setl_id for row in truth() if verdicts.get(row.setl_id) != row.verdict]
+    agree = f"{len(truth()) - len(wrong)} / {len(truth())}"
+    print(f"柜台终端（服务器记录）box at the counter, as the server has it: 一致 agree: {agree}")
     for setl_id in wrong:
         print(f"  {setl_id}: {verdicts.get(setl_id)}")
     return len(wrong)
 
 
-def show_beds(checks: Sequence[BedCheck]) -> int:
+def show_join(imported: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
+    """Print what became of the settlements and of the checks beside them."""
+    from server.join.words import METHOD_WORDS, UNJOINED_WORDS
+    from server.tables import PairingMethod, UnjoinedReason
+
+    print(f"结算 settlements: {imported['added']} 笔导入 imported, {imported['rejected']} 笔拒收 rejected")
+    for method, count in figures["joined"].items():
+        words = METHOD_WORDS[PairingMethod(method)]
+        print(f"  {count:3}  {words.zh} {words.en}")
+    for why, count in figures["unjoined"].items():
+        words = UNJOINED_WORDS[UnjoinedReason(why)]
+        print(f"  {count:3}  未关联 not joined: {words.zh} {words.en}")
+    print(f"  {figures['checks_without_settlement']:3}  有核验而无结算 checks without a settlement")
+
+
+def show_beds(verdicts: Mapping[str, str]) -> int:
     """Print the ward's table of truth against verdict; return how many beds differ, a missing check included."""
     from rich.console import Console
     from rich.table import Table
 
-    from renzheng.contracts import BED_VERDICT_WORDS
+    from renzheng.contracts import BED_VERDICT_WORDS, BedVerdict
     from renzheng.demo.ward import BEDS
 
-    verdicts = {check.bed_id: check.verdict for check in checks}
     table = Table(title="演示病区：真相与结论 the ward, truth against verdict", title_justify="left")
     for header in ("床位 bed", "实际情况 what happened", "应为 truth", "结论 verdict", ""):
         table.add_column(header)
     agree = 0
     for bed in BEDS:
-        found = verdicts.get(bed.bed_id)
+        found = BedVerdict(verdicts[bed.bed_id]) if bed.bed_id in verdicts else None
         agree += found is bed.verdict
         words = [f"{w.zh} {w.en}" for w in (BED_VERDICT_WORDS[v] for v in (bed.verdict, found) if v)]
         what = f"{bed.what.zh}\n[dim]{bed.what.en}[/dim]"

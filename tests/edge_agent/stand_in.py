@@ -48,6 +48,8 @@ def free_port() -> int:
 class StandInServer:
     """One server with its folder; after a kill it starts again on the same port with what it had."""
 
+    MODULE = "tests.edge_agent.stand_in_server"
+
     def __init__(self, folder: Path, port: int | None = None, **options: str) -> None:
         self.folder = folder
         self.port = port or free_port()
@@ -65,9 +67,7 @@ class StandInServer:
     def start(self) -> None:
         """Start it and return when it answers."""
         place = ["--folder", str(self.folder), "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.edge_agent.stand_in_server", *place, *self._options]
-        )
+        self._process = subprocess.Popen([sys.executable, "-m", self.MODULE, *place, *self._options])
         until_s = time.monotonic() + START_LIMIT_S
         while time.monotonic() < until_s:
             with suppress(httpx.HTTPError):

@@ -23,6 +23,7 @@ from tests.edge_agent.stand_in import StandInServer, free_port
 from tests.faults.box import Box
 from tests.faults.campaign import Campaign, Plan, Tally, fill
 from tests.faults.line import Line
+from tests.faults.review_server import ReviewServer
 from tests.faults.truth import Findings, find
 
 ENROL_TOKEN = "campaign"
@@ -43,9 +44,11 @@ def small_disk(folder: Path) -> Iterator[bool]:
             subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-async def run_campaign(plan: Plan, folder: Path, town: TownFiles) -> tuple[Campaign, Findings]:
+async def run_campaign(
+    plan: Plan, folder: Path, town: TownFiles, kind: type[StandInServer] = ReviewServer
+) -> tuple[Campaign, Findings]:
     """One campaign in a folder, from the first start to the last delivery."""
-    with small_disk(folder / "disk") as fillable, StandInServer(folder / "server", enrol_token=ENROL_TOKEN) as server:
+    with small_disk(folder / "disk") as fillable, kind(folder / "server", enrol_token=ENROL_TOKEN) as server:
         line = Line(server.port)
         box = Box(folder, folder / "disk" / "box", free_port())
         box.configure(town, await line.start())
@@ -138,16 +141,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     for one in fields(Plan):
         parser.add_argument(f"--{one.name.replace('_', '-')}", type=type(one.default), default=one.default)
+    parser.add_argument("--stand-in", action="store_true", help="a small stand-in in place of the review server")
     parser.add_argument("--keep", type=Path, help="folder that stays, for a look afterwards")
     given = vars(parser.parse_args())
     keep = given.pop("keep")
+    kind = StandInServer if given.pop("stand_in") else ReviewServer
     plan = Plan(**given)
     town = ensure_town(settings().cache_dir)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="renzheng-faults-") as name:
         folder = keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        campaign, findings = asyncio.run(run_campaign(plan, folder, town))
+        campaign, findings = asyncio.run(run_campaign(plan, folder, town, kind))
     show(plan, campaign.box, campaign.line, campaign.tally, findings, time.monotonic() - began)
     whole = not findings.wrong and len(campaign.tally.acknowledged) == plan.swipes
     print("every acknowledged swipe arrived once and whole" if whole else "SOMETHING WAS LOST")

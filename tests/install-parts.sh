@@ -1,6 +1,6 @@
 #!/bin/sh
 # What some tests use and a machine may lack: a browser and a font with Chinese for the tests of pages, GStreamer's
-# RTSP server for those of cameras, mosquitto for those of MQTT.
+# RTSP server for those of cameras, mosquitto for those of MQTT, PostgreSQL for those of the server.
 # Installs them where that can be done without asking; never fails, because those tests skip without them.
 set -u
 
@@ -23,11 +23,16 @@ raise SystemExit(any(Gst.ElementFactory.find(name) is None for name in needed.sp
 EOF
 }
 
+has_postgresql() {
+    command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+
 missing() {
     [ -x "$CHROMIUM" ] || printf ' chromium'
     has_chinese_font || printf ' fonts-noto-cjk'
     has_rtsp_server || printf ' python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly'
     [ -x /usr/sbin/mosquitto ] || command -v mosquitto >/dev/null 2>&1 || printf ' mosquitto'
+    has_postgresql || printf ' postgresql'
 }
 
 leave() {

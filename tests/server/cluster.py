@@ -11,11 +11,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from socket import socket
 
-_HOMES = ("/usr/lib/postgresql", "/usr/local/pgsql", "/opt/homebrew/opt/postgresql")
-_OPTIONS = (
-    "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=200 -c shared_buffers=64MB"
-    " -c listen_addresses=127.0.0.1"
-)
+_HOMES = ("/usr/lib/postgresql", "/usr/local/pgsql")
+_ALWAYS = "-c max_connections=200 -c listen_addresses=127.0.0.1"
+QUICK = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=64MB"
 
 
 def programs() -> Path | None:
@@ -33,7 +31,7 @@ def _as_owner(command: list[str]) -> list[str]:
 
 
 @contextmanager
-def running_cluster(bin_folder: Path) -> Iterator[str]:
+def running_cluster(bin_folder: Path, options: str = QUICK) -> Iterator[str]:
     """Start a cluster; yields the URL of its server, without a database's name."""
     folder = Path(tempfile.mkdtemp(prefix="renzheng-pg-"))
     if os.geteuid() == 0:
@@ -48,8 +46,8 @@ def running_cluster(bin_folder: Path) -> Iterator[str]:
 
     try:
         call(str(bin_folder / "initdb"), "-D", data, "-U", "renzheng", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        options = f"-p {port} -k {folder} {_OPTIONS}"
-        call(str(bin_folder / "pg_ctl"), "-D", data, "-l", str(folder / "log"), "-w", "-o", options, "start")
+        all_options = f"-p {port} -k {folder} {_ALWAYS} {options}"
+        call(str(bin_folder / "pg_ctl"), "-D", data, "-l", str(folder / "log"), "-w", "-o", all_options, "start")
         yield f"postgresql+psycopg://renzheng@127.0.0.1:{port}"
     finally:
         call(str(bin_folder / "pg_ctl"), "-D", data, "-m", "immediate", "stop")

@@ -13,7 +13,9 @@ from renzheng.files import PRIVATE_MODE
 from server.audit_log import commands as audit_log
 from server.enrolment import commands as enrolment
 from server.join import commands as join
+from server.keeping import commands as keeping
 from server.key_ring import KeyRing
+from server.migrations import commands as migrations
 from server.settlements import commands as settlements
 from server.users import commands as users
 
@@ -24,7 +26,7 @@ app = typer.Typer(
     help="The central review server. 中心审核服务器",
 )
 
-for room in (users, audit_log, join, enrolment, settlements):
+for room in (users, audit_log, join, enrolment, settlements, keeping, migrations):
     room.add_commands(app)
 
 
@@ -35,10 +37,14 @@ def run() -> None:
 
     from server.app import create_app
     from server.context import Server
+    from server.migrations.running import is_up_to_date
     from server.settings import server_settings
 
     settings = server_settings()
-    uvicorn.run(create_app(Server.opened(settings)), host=settings.host, port=settings.port, access_log=False)
+    server = Server.opened(settings)
+    if not is_up_to_date(server.database.engine):
+        raise BadInput("the database is not that of this release: run `renzheng server migrate` first")
+    uvicorn.run(create_app(server), host=settings.host, port=settings.port, access_log=False)
 
 
 @app.command("make-keys")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Engine, insert
 
 from server.audit_log.service import FIRST_DIGEST
+from server.migrations.running import stamp
 from server.tables import AuditHead, Base
 
 
@@ -13,3 +14,4 @@ def create_schema(engine: Engine) -> None:
     with engine.begin() as connection:
         Base.metadata.create_all(connection)
         connection.execute(insert(AuditHead).values(id=1, number=0, digest=FIRST_DIGEST))
+        stamp(connection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
@@ -14,22 +14,14 @@ from server.context import ServerOfRequest, Transaction
 from server.join import service
 from server.join.messages import JoinFigures, JoinRun
 from server.permissions import Permission
-from server.problems import Problem
 
 LONGEST_RUN_S = 50.0
 FIGURES_DAYS = 30
 
 router = APIRouter(tags=["join"])
 
-_SAID: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "Nobody is logged in."},
-    403: {"model": Problem, "description": "The role does not allow it, or the session's token is missing."},
-    422: {"model": Problem, "description": "A field does not say what it should."},
-    503: {"model": Problem, "description": "The database does not answer now."},
-}
 
-
-@router.post("/v1/join-runs", summary="Join settlements with checks now", responses=_SAID)
+@router.post("/v1/join-runs", summary="Join settlements with checks now")
 def run_join(
     subject: Annotated[Subject, Depends(Needs(Permission.IMPORT_SETTLEMENTS))], server: ServerOfRequest
 ) -> JoinRun:
@@ -45,7 +37,7 @@ def run_join(
     return run
 
 
-@router.get("/v1/join-figures", summary="What was joined, and why the rest was not", responses=_SAID)
+@router.get("/v1/join-figures", summary="What was joined, and why the rest was not")
 def join_figures(
     subject: Annotated[Subject, Depends(Needs(Permission.SEE_SETTLEMENTS))],
     session: Transaction,

@@ -170,6 +170,15 @@ def logged_in(place: Place) -> TestClient:
     return client
 
 
+def _hold_on(person_id: str) -> dict[str, Any]:
+    return {"object_kind": "person", "object_id": person_id, "why": "案件 7"}
+
+
+def hold(place: Place) -> str:
+    """A legal hold on somebody."""
+    return str(place.made(Role.CASE_OFFICER, "/v1/legal-holds", _hold_on(person(place)))["id"])
+
+
 SETTLEMENTS = b"setl_id,psn_no,fixmedins_code,setl_time,medfee_sumamt\n"
 
 
@@ -268,6 +277,8 @@ ROWS: dict[str, Row] = {
         lambda _: Asked("/v1/settlements/search", {"psn_no": "nobody"}),
         outside=200,  # and nothing is found
     ),
+    "POST /v1/legal-holds": Row(lambda p: Asked("/v1/legal-holds", _hold_on(person(p))), 201),
+    "POST /v1/legal-holds/{hold_id}/release": Row(lambda p: Asked(f"/v1/legal-holds/{hold(p)}/release")),
     # joins what is there in all districts, as the server does by itself
     "POST /v1/join-runs": Row(lambda _: Asked("/v1/join-runs"), outside=200),
 }

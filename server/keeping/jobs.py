@@ -1,0 +1,48 @@
+"""The server's periodic jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from server.checks.pending import decide_waiting
+from server.clips.tus import upload_folder
+from server.clips.uploads import remove_stale
+from server.context import Server
+from server.join.service import run_join
+from server.keeping.periodic import GoOn, Job
+from server.keeping.purge import run_purge
+from server.sites.notices import find_quiet_boxes
+
+DECIDED_AT_ONCE: Final = 50
+
+
+def _quiet_boxes(server: Server, _go_on: GoOn) -> None:
+    with server.database.transaction() as session:
+        find_quiet_boxes(session, datetime.now(UTC), server.settings)
+
+
+def _waiting_checks(server: Server, go_on: GoOn) -> None:
+    while go_on() and decide_waiting(server, DECIDED_AT_ONCE):
+        pass
+
+
+def _join(server: Server, go_on: GoOn) -> None:
+    run_join(server, go_on=go_on)
+
+
+def _purge(server: Server, go_on: GoOn) -> None:
+    run_purge(server, go_on=go_on)
+
+
+def _stale_uploads(server: Server, _go_on: GoOn) -> None:
+    remove_stale(server, upload_folder(server), datetime.now(UTC))
+
+
+JOBS: Final = (
+    Job("quiet boxes", timedelta(minutes=1), _quiet_boxes),
+    Job("waiting checks", timedelta(minutes=1), _waiting_checks),
+    Job("join", timedelta(minutes=5), _join),
+    Job("stale uploads", timedelta(hours=1), _stale_uploads, on_each=True),
+    Job("purge", timedelta(hours=6), _purge),
+)

@@ -1,0 +1,1 @@
+"""One file for each change, in the order that each names the one before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 
@@ -11,6 +11,7 @@ from server.context import Transaction
 from server.keeping import service
 from server.keeping.messages import CertificatePage, HoldAnswer, HoldPage, NewHold
 from server.permissions import Permission
+from server.problems import Problem
 
 router = APIRouter(tags=["keeping"])
 
@@ -19,8 +20,11 @@ After = Annotated[str, Query(max_length=32, pattern=r"^[0-9a-f]*$", description=
 Limit = Annotated[int, Query(ge=1, le=200)]
 HoldId = Annotated[str, Path(max_length=32, pattern=r"^[0-9a-f]+$")]
 
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "no such thing in your district"}}
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "it was released already"}}
 
-@router.post("/v1/legal-holds", summary="Have something kept whatever its time", status_code=201)
+
+@router.post("/v1/legal-holds", summary="Have something kept whatever its time", status_code=201, responses=_NOT_FOUND)
 def place_hold(wanted: NewHold, subject: Holder, session: Transaction) -> HoldAnswer:
     """Nothing under a hold is purged or erased: a check, or all that belongs to a person, institution or settlement.
 
@@ -29,7 +33,7 @@ def place_hold(wanted: NewHold, subject: Holder, session: Transaction) -> HoldAn
     return service.place_hold(session, subject, wanted)
 
 
-@router.post("/v1/legal-holds/{hold_id}/release", summary="Release a hold", responses={409: {}})
+@router.post("/v1/legal-holds/{hold_id}/release", summary="Release a hold", responses=_NOT_FOUND | _CONFLICT)
 def release_hold(hold_id: HoldId, subject: Holder, session: Transaction) -> HoldAnswer:
     """What was held is kept no longer on account of this hold; another may still keep it.
 

@@ -30,12 +30,15 @@ from sqlalchemy import create_engine, text
 from renzheng.ids import new_id
 from server.permissions import PERMISSIONS, Permission, Role
 from tests.server import matrix
-from tests.server.conftest import PHARMACY, YUYAO
+from tests.server.conftest import YUYAO
 from tests.server.matrix import Place, place_over
 from tests.server.things import named_in
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-REQUESTS = int(os.environ.get("RENZHENG_TEST_REQUESTS", "10"))
+REQUESTS = int(os.environ.get("RENZHENG_TEST_REQUESTS", "5"))
+UNREADY = {"/readyz"}
+"""Says 503 of a server that does not run its jobs, as that of the tests."""
+
 BASE_URL = "http://127.0.0.1"
 
 
@@ -118,6 +121,7 @@ def ask(place: Place, operation: Any, count: int) -> str:
     addresses = named_in(place, operation.path)
     may = asker_for(place, operation.definition.raw)
     others = [place.user(Role.ADMIN, None), place.user(Role.ENROLLER, None), place.house.box(), place.house.anybody()]
+    checks = [one for one in CHECKS if operation.path not in UNREADY or one is not not_a_server_error]
     drawn = st.one_of(operation.as_strategy(GenerationMode.POSITIVE), operation.as_strategy(GenerationMode.NEGATIVE))
 
     @settings(
@@ -132,7 +136,7 @@ def ask(place: Place, operation: Any, count: int) -> str:
     def once(case: Case, client: TestClient, names_something: bool) -> None:
         if names_something:
             _name_things(case, addresses, may)
-        case.validate_response(send(client, case), CHECKS)
+        case.validate_response(send(client, case), checks)
 
     try:
         once()
@@ -144,7 +148,7 @@ def ask(place: Place, operation: Any, count: int) -> str:
 def _name_things(case: Case, addresses: dict[str, str], may: TestClient) -> None:
     """Have a case speak of what is there."""
     case.path_parameters.update(addresses)
-    fields = {"district_code": YUYAO, "insuplc_admdvs": YUYAO, "fixmedins_code": PHARMACY, "password": matrix.PASSWORD}
+    fields = {"district_code": YUYAO, "insuplc_admdvs": YUYAO, "password": matrix.PASSWORD}
     fields["device_id"] = str(may.headers.get("X-Test-Device", ""))
     if isinstance(case.body, dict):
         case.body.update({name: value for name, value in fields.items() if name in case.body})

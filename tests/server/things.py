@@ -100,6 +100,7 @@ MAKERS: dict[str, Callable[[Place], Named]] = {
     "import_id": _import,
     "settlement_id": _import,
     "order_id": _order,
+    "hold_id": lambda place: {"hold_id": matrix.hold(place)},
 }
 """By the parameter of the address; where two are named together, the more special one comes first."""
 

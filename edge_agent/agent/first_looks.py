@@ -19,8 +19,8 @@ from edge_agent.outbox.store import Store, SwipeRecord
 LAST_LOOK_S = 1.2
 """So long before the end of the window it is looked at once more."""
 
-WAITING_MAX = 8
-"""With more jobs than this waiting for vision processes, first looks would only take turns away from final checks."""
+UNDER_WAY_MAX = 8
+"""With more looks than this under way the next would hardly be done before its window is over."""
 
 
 class FirstLooks:
@@ -63,7 +63,7 @@ class FirstLooks:
     def _begin(self, swipe_id: str) -> None:
         """Cameras are seen by several processes: a look in one need not wait for that in another."""
         record = self._store.find(swipe_id)
-        busy = max(self._dispatcher.waiting, len(self._looking)) > WAITING_MAX
+        busy = sum(not look.done() for look in self._looking) > UNDER_WAY_MAX
         if record is not None and record.state != "done" and not busy:
             self._looking.add(asyncio.create_task(self._look(record), name=f"ahead-{swipe_id}"))
 

@@ -67,7 +67,7 @@ def test_a_window_that_is_over_is_not_looked_at_ahead(tmp_path: Path) -> None:
 
 
 def test_with_much_to_do_nobody_looks_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(first_looks, "WAITING_MAX", -1)
+    monkeypatch.setattr(first_looks, "UNDER_WAY_MAX", -1)
     with LookingBox(tmp_path) as box:
         box.checks.take(box.swipe(), "http", live=True)
         box.run(lambda: box.verdict_of("S1"))

@@ -12,6 +12,7 @@ from server.context import Server
 from server.join.service import run_join
 from server.keeping.periodic import GoOn, Job
 from server.keeping.purge import run_purge
+from server.people.removal import remove_orphans
 from server.sites.notices import find_quiet_boxes
 
 DECIDED_AT_ONCE: Final = 50
@@ -39,10 +40,15 @@ def _stale_uploads(server: Server, _go_on: GoOn) -> None:
     remove_stale(server, upload_folder(server), datetime.now(UTC))
 
 
+def _photos_without_rows(server: Server, _go_on: GoOn) -> None:
+    remove_orphans(server, datetime.now(UTC))
+
+
 JOBS: Final = (
     Job("quiet boxes", timedelta(minutes=1), _quiet_boxes),
     Job("waiting checks", timedelta(minutes=1), _waiting_checks),
     Job("join", timedelta(minutes=5), _join),
     Job("stale uploads", timedelta(hours=1), _stale_uploads, on_each=True),
     Job("purge", timedelta(hours=6), _purge),
+    Job("photos without rows", timedelta(hours=24), _photos_without_rows),
 )

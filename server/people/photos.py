@@ -12,10 +12,11 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, SessionTransaction
 
 from renzheng.contracts import Reason, SampleQuality
+from renzheng.crypto import Tampered
 from renzheng.ids import new_id
 from server.audit_log.service import Actor, Deed, record
 from server.context import Server
-from server.errors import Conflict, NotFound, TooLarge
+from server.errors import Conflict, NotFound, ServerError, TooLarge
 from server.people import repository
 from server.people.faces import pack_in_use
 from server.people.repository import Owner
@@ -31,7 +32,14 @@ FACE_PURPOSES = frozenset({Purpose.IDENTITY_CHECK, Purpose.AGENT_CHECK})
 PHOTO_MB = 1_000_000
 """Bytes to a megabyte of the settings."""
 
+PHOTOS = "photos/"
+"""What the keys of all photos begin with in the store."""
+
 _STORED = "renzheng_stored_photos"
+
+
+class PhotoDamaged(ServerError, Tampered):
+    """What the store holds of a photo cannot be opened."""
 
 
 @dataclass(frozen=True)
@@ -151,14 +159,17 @@ def add_template(session: Session, server: Server, photo: EnrolmentPhoto, found:
 def photo_bytes(server: Server, photo: EnrolmentPhoto) -> bytes:
     """A photo as it was given. Whoever shows it writes the audit log.
 
-    Raises :class:`server.store.NoSuchObject` and :class:`renzheng.crypto.Tampered`.
+    Raises :class:`server.store.NoSuchObject`, :class:`server.errors.Unavailable` and :class:`PhotoDamaged`.
     """
-    return server.keys.open(server.store.get(photo.store_key), _context(photo.id))
+    try:
+        return server.keys.open(server.store.get(photo.store_key), _context(photo.id))
+    except Tampered as error:
+        raise PhotoDamaged("this photo is damaged in the store, or its key is not in the ring") from error
 
 
 def photos_of(owner: Owner) -> str:
     """What the keys of somebody's photos begin with in the store."""
-    return f"photos/{owner.id}/"
+    return f"{PHOTOS}{owner.id}/"
 
 
 def district_of(owner: Owner) -> str:
@@ -192,12 +203,18 @@ def _store(session: Session, server: Server, photo: EnrolmentPhoto, data: bytes)
     """Put the photo into the store, and take it out again if the transaction does not last."""
     server.store.put(photo.store_key, server.keys.seal(data, _context(photo.id)))
     if _STORED not in session.info:
-        event.listen(session, "after_commit", lambda ended: ended.info.pop(_STORED, None))
+        event.listen(session, "before_commit", _leave)
         event.listen(session, "after_transaction_end", lambda ended, whole: _take_back(ended, whole, server))
     session.info.setdefault(_STORED, []).append(photo.store_key)
 
 
+def _leave(session: Session) -> None:
+    """Nobody knows of a commit that fails whether it happened; :func:`server.people.removal.remove_orphans` finds out."""
+    if not session.in_nested_transaction():
+        session.info.pop(_STORED, None)
+
+
 def _take_back(session: Session, ended: SessionTransaction, server: Server) -> None:
-    if ended.parent is None:  # and not a savepoint: what was committed is no longer noted
+    if ended.parent is None:  # and not a savepoint
         for key in session.info.pop(_STORED, []):
             server.store.delete(key)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from sqlalchemy.orm import Session
 
@@ -12,9 +13,12 @@ from server.context import Server
 from server.errors import Conflict, NotFound
 from server.people import repository
 from server.people.duplicates import forget_index
-from server.people.photos import district_of, photos_of
+from server.people.photos import PHOTOS, district_of, photos_of
 from server.people.repository import Owner
 from server.tables import Check, EnrolmentPhoto, FaceTemplate, InsuredPerson, LegalHold
+
+ORPHAN_AFTER = timedelta(days=1)
+_LOOKED_UP_AT_ONCE = 500
 
 
 def hold_on(session: Session, person: InsuredPerson) -> LegalHold | None:
@@ -88,6 +92,20 @@ def _remove(session: Session, server: Server, photo: EnrolmentPhoto) -> None:
     session.delete(photo)
     session.flush()
     server.store.delete(photo.store_key)
+
+
+def remove_orphans(server: Server, now: datetime) -> int:
+    """Delete photos in the store that are a day old and that no row names, as a killed server leaves them; how many."""
+    newest = f"{int((now - ORPHAN_AFTER).timestamp() * 1000):012x}"
+    stored = (key for key in server.store.keys(PHOTOS) if key.rpartition("/")[2] < newest)
+    removed = 0
+    while keys := list(islice(stored, _LOOKED_UP_AT_ONCE)):
+        with server.database.transaction(writes=False) as session:
+            used = repository.photo_keys_in_use(session, keys)
+        for key in set(keys) - used:
+            server.store.delete(key)
+            removed += 1
+    return removed
 
 
 def owner_of(session: Session, photo_id: str, scope: str) -> tuple[EnrolmentPhoto, Owner]:

@@ -141,6 +141,11 @@ def photos(session: Session, owner: Owner) -> Sequence[EnrolmentPhoto]:
     return session.scalars(select(EnrolmentPhoto).where(_owned_photo(owner)).order_by(EnrolmentPhoto.id)).all()
 
 
+def photo_keys_in_use(session: Session, store_keys: Collection[str]) -> set[str]:
+    """Which of these keys of the store a photo has."""
+    return set(session.scalars(select(EnrolmentPhoto.store_key).where(EnrolmentPhoto.store_key.in_(store_keys))))
+
+
 def same_photo(session: Session, owner: Owner, sha256_index: str) -> Sequence[EnrolmentPhoto]:
     """Photos of somebody with these very bytes."""
     return session.scalars(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from renzheng.contracts import Reason
-from renzheng.crypto import Tampered
+from renzheng.ids import new_id
 from server.audit_log.service import SYSTEM
 from server.context import Server
 from server.errors import Conflict
-from server.people.photos import EnrolledPhoto, PhotoRefusedFor, enrol_photo, face_in, photo_bytes
+from server.people.photos import EnrolledPhoto, PhotoDamaged, PhotoRefusedFor, enrol_photo, face_in, photo_bytes
 from server.people.references import references_for
+from server.people.removal import remove_orphans
 from server.permissions import Role
 from server.tables import EnrolmentPhoto, FaceTemplate, InsuredPerson, LegalHold, StaffMember
 from tests.server.conftest import HANGZHOU, OUTSIDE, PHARMACY, House
@@ -137,11 +138,24 @@ def test_a_photo_of_a_transaction_that_fails_is_taken_out_of_the_store(server: S
     with pytest.raises(RuntimeError, match="as a test"), server.database.transaction() as session:
         assert isinstance(enrol_photo(session, server, _person(session, person_id), data, SYSTEM), EnrolledPhoto)
         assert len(list(server.store.keys())) == 1
+        with session.begin_nested():
+            session.flush()
         raise RuntimeError("as a test")
     assert (rows_of(server, EnrolmentPhoto), list(server.store.keys())) == (0, [])
     with server.database.transaction() as session:
         enrol_photo(session, server, _person(session, person_id), data, SYSTEM)
     assert len(list(server.store.keys())) == 1
+
+
+def test_what_a_killed_server_left_in_the_store_is_removed_after_a_day(sqlite_house: House, pictures: Path) -> None:
+    server, now = sqlite_house.server, datetime.now(UTC)
+    person_id = make_person(server)
+    enrolled(sqlite_house.user(Role.ENROLLER), person_id, (pictures / "amy" / "amy1.png").read_bytes())
+    (kept,) = server.store.keys()
+    server.store.put(f"photos/{person_id}/{new_id()}", b"sealed")
+    assert remove_orphans(server, now) == 0, "its transaction may still run"
+    assert remove_orphans(server, now + timedelta(days=1, minutes=1)) == 1
+    assert list(server.store.keys()) == [kept]
 
 
 def test_a_photo_is_looked_at_with_a_purpose_and_as_it_was_given(sqlite_house: House, pictures: Path) -> None:
@@ -173,8 +187,11 @@ def test_a_photo_that_was_put_in_anothers_place_is_not_shown(sqlite_house: House
     server.store.put(first, server.store.get(second))
     with server.database.transaction(writes=False) as session:
         photo = session.scalars(select(EnrolmentPhoto).where(EnrolmentPhoto.store_key == first)).one()
-    with pytest.raises(Tampered):
+    with pytest.raises(PhotoDamaged):
         photo_bytes(server, photo)
+    path = f"/v1/photos/{photo.id}"
+    assert sqlite_house.user(Role.REVIEWER).get(path, params={"purpose": "复核"}).status_code == 500
+    assert logged(server, "photo_seen") == [], "nobody saw it"
 
 
 def test_a_revoked_photo_is_compared_with_no_more_and_may_be_enrolled_anew(sqlite_house: House, pictures: Path) -> None:

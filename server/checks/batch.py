@@ -6,10 +6,11 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 
 from renzheng.contracts import AgentReport, CheckDelivery, DeliveryBatch
 from server.errors import ServerError, TooLarge, Unacceptable
@@ -31,12 +32,12 @@ class UnknownEncoding(ServerError):
 
 @dataclass(frozen=True)
 class ReceivedCheck:
-    """A check as it was sent. ``digest`` tells whether another one came under the same id; pieces are not in it,
-    because a box may be told between two tries that they must not leave it any more.
+    """A check, and the very JSON it was sent as. ``digest`` is of that; pieces are not in it, because a box may be told
+    between two tries that they must not leave it any more.
     """
 
     delivery: CheckDelivery
-    body: dict[str, Any]
+    body: str
     digest: str
 
 
@@ -75,8 +76,8 @@ def unpacked(data: bytes, content_type: str, encoding: str) -> bytes:
 def read_batch(text: bytes) -> ReceivedBatch:
     """The batch. Raises :class:`RequestValidationError` that names each wrong field."""
     try:
-        told = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        told = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
         raise Unacceptable("body: expected JSON in UTF-8") from error
     try:
         batch = DeliveryBatch.model_validate(told)
@@ -84,16 +85,14 @@ def read_batch(text: bytes) -> ReceivedBatch:
         raise _as_request_error(error) from error
     checks, unfit = [], {}
     for delivery, given in zip(batch.checks, told.get("checks", ()), strict=True):
-        body = given["check"]
-        canonical = _canonical(body)
-        if canonical is None:
+        body = _storable(given["check"])
+        if body is None:
             unfit[delivery.delivery_id] = _STORABLE.format("check")
         else:
-            digest = hashlib.sha256(canonical.encode()).hexdigest()
-            checks.append(ReceivedCheck(delivery, body, digest))
+            checks.append(ReceivedCheck(delivery, body, hashlib.sha256(body.encode()).hexdigest()))
     reports = []
     for report, given in zip(batch.reports, told.get("reports", ()), strict=True):
-        if _canonical(given) is None:
+        if _storable(given) is None:
             unfit[report.report_id] = _STORABLE.format("report")
         else:
             reports.append(report)
@@ -103,17 +102,15 @@ def read_batch(text: bytes) -> ReceivedBatch:
 _STORABLE = "{}: expected finite numbers, and text without the character U+0000"
 
 
-def _canonical(given: dict[str, Any]) -> str | None:
-    """One text for equal contents; ``None`` for what PostgreSQL's jsonb does not take."""
-    try:
-        text = json.dumps(given, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except ValueError:
-        return None
+def _storable(given: dict[str, Any]) -> str | None:
+    """The JSON text; ``None`` for what PostgreSQL's jsonb does not take."""
+    text = to_json(given, inf_nan_mode="constants").decode()
+    if "Infinity" in text or "NaN" in text:  # as numbers, or as words in a text
+        try:
+            json.dumps(given, allow_nan=False)
+        except ValueError:
+            return None
     return None if "\\u0000" in text else text
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _as_request_error(error: ValidationError) -> RequestValidationError:

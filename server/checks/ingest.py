@@ -58,11 +58,13 @@ def deliver(server: Server, box: BoxSubject, batch: ReceivedBatch, now: datetime
     fit = _fit(batch.checks, box, outcome)
     with server.database.transaction(writes=False) as session:
         known = repository.digests(session, box.device_id, list(fit))
+        for delivery_id, digest in known.items():
+            _compare(session, box, outcome, fit[delivery_id], digest)
     new = {}
     for delivery_id, received in fit.items():
         if delivery_id in known:
-            _compare(outcome, delivery_id, known[delivery_id], received)
-        elif why := pieces.why_unfit(received.delivery):
+            continue
+        if why := pieces.why_unfit(received.delivery):
             outcome.refused[delivery_id] = why
         else:
             new[delivery_id] = received
@@ -97,11 +99,18 @@ def why_refused(check: IdentityCheck | BedCheck, delivery_id: str, box: BoxSubje
     return f"check.{too_long[0]}: expected at most {NAME_MAX} characters" if too_long else None
 
 
-def _compare(outcome: Outcome, delivery_id: str, digest: str, received: ReceivedCheck) -> None:
-    if digest == received.digest:
+def _compare(session: Session, box: BoxSubject, outcome: Outcome, received: ReceivedCheck, known_digest: str) -> None:
+    """Accept again what is the same. Another version of a box may write the same in another order."""
+    delivery_id = received.delivery.delivery_id
+    if known_digest == received.digest or _is_same(session, box, received):
         outcome.accepted[delivery_id] = None
     else:
         outcome.refused[delivery_id] = ANOTHER
+
+
+def _is_same(session: Session, box: BoxSubject, received: ReceivedCheck) -> bool:
+    kept = repository.body_of(session, box.device_id, received.delivery.delivery_id)
+    return kept is not None and type(received.delivery.check).model_validate(kept) == received.delivery.check
 
 
 def _take(
@@ -119,12 +128,13 @@ def _take(
             _take_reports(session, box, reports, outcome, now)
             _note_seen(session, box, now)
             others = repository.digests(session, box.device_id, [one for one in new if one not in ids])
+            for delivery_id, digest in others.items():  # somebody delivered them at the same moment
+                _compare(session, box, outcome, new[delivery_id], digest)
             _record(session, box, len(ids), len(reports))
     except BaseException:
         _undo(server, kept)
         raise
-    for delivery_id, digest in others.items():  # somebody delivered them at the same moment
-        _compare(outcome, delivery_id, digest, new[delivery_id])
+    for delivery_id in others:
         pieces.forget(server, [one.store_key for one in kept.get(delivery_id, ())])
     outcome.accepted |= dict.fromkeys(ids)
     outcome.waiting = [ids[one] for one in ids if _is_pending(new[one].delivery.check)]
@@ -154,7 +164,8 @@ def _insert(
     kept: dict[str, list[KeptPiece]],
     now: datetime,
 ) -> dict[str, int]:
-    ids = repository.add_new(session, [_row(received, box, now) for received in new.values()])
+    rows = [_row(received, box, now) for received in new.values()]
+    ids = repository.add_new(session, rows, [received.body for received in new.values()])
     repository.add_pieces(session, [one.row(ids[name]) for name in ids for one in kept.get(name, ())])
     checks_were_added(session, [ids[name] for name in ids if new[name].delivery.check.kind == "swipe"])
     return ids
@@ -190,7 +201,6 @@ def _row(received: ReceivedCheck, box: BoxSubject, now: datetime) -> dict[str, A
         "verdict": check.verdict.value,
         "reasons": [reason.value for reason in check.reasons],
         "score": check.score,
-        "body": received.body,
         "clip_due": delivery.clip_due,
         "finished_at": delivery.finished_at,
         "received_at": now,

@@ -113,6 +113,19 @@ def test_a_check_is_accepted_again_also_when_its_pictures_may_not_leave_the_box_
     assert len(the_pieces(sqlite_house.server)) == 2
 
 
+def test_a_newer_version_of_a_box_may_write_the_same_check_in_another_order(house: House) -> None:
+    box = house.box()
+    post(box, delivery(swipe()))
+    told = json.loads(changed(delivery(swipe()), "checks.0.clip_due", False, box))
+    told["checks"][0]["check"] = dict(reversed(told["checks"][0]["check"].items()))
+    assert post_raw(box, json.dumps(told).encode()).json() == accepted("S1")
+
+
+def test_a_name_that_sounds_like_a_number_without_end_is_a_name(house: House) -> None:
+    assert post(house.box(), delivery(swipe(terminal_id="NaN Infinity 柜台"))).json() == accepted("S1")
+    assert the_check(house.server).terminal_id == "NaN Infinity 柜台"
+
+
 def test_another_check_under_the_same_id_is_refused_and_the_first_stays(house: House) -> None:
     box = house.box()
     post(box, delivery(swipe(score=0.5)))

@@ -154,7 +154,7 @@ def duplicate_cosine(pack: str) -> float | None:
 def forget_index(session: Session, server: Server) -> None:
     """Hold no template in this process any more, now and once more when the transaction ends."""
     _forget(server)
-    event.listen(session, "after_commit", lambda ended: ended.in_nested_transaction() or _forget(server))
+    event.listen(session, "after_commit", lambda _ended: _forget(server))
 
 
 def _forget(server: Server) -> None:

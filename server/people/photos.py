@@ -209,7 +209,7 @@ def _store(session: Session, server: Server, photo: EnrolmentPhoto, data: bytes)
 
 
 def _leave(session: Session) -> None:
-    """Nobody knows of a commit that fails whether it happened; :func:`server.people.removal.remove_orphans` finds out."""
+    """Nobody knows of a commit that fails whether it happened: :func:`.removal.remove_orphans` finds out."""
     if not session.in_nested_transaction():
         session.info.pop(_STORED, None)
 

@@ -43,7 +43,14 @@ class Deed:
 
 
 def record(session: Session, deed: Deed) -> None:
-    """Note a deed for the log; it is written when the transaction ends, and not at all when that fails."""
+    """Note a deed for the log; it is written when the transaction ends, and not at all when that fails.
+
+    Raises :class:`TypeError` for details that are neither words nor whole numbers: other values may come back from a
+    database otherwise than they went in, and would look changed.
+    """
+    odd = [name for name, value in deed.detail.items() if not isinstance(value, str | int)]
+    if odd:
+        raise TypeError(f"{deed.action}: expected words or whole numbers in {', '.join(odd)}")
     session.info.setdefault(_PENDING, []).append((datetime.now(UTC), deed))
 
 

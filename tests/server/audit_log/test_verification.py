@@ -188,6 +188,12 @@ def test_the_log_is_only_added_to(server: Server) -> None:
         assert verified(server).findings == []
 
 
+@pytest.mark.parametrize("value", [1.5, None, ["a"]])
+def test_details_are_words_and_whole_numbers(sqlite_server: Server, value: object) -> None:
+    with pytest.raises(TypeError, match="n"), sqlite_server.database.transaction() as session:
+        record(session, Deed(SYSTEM, "tested", "person", "P1", detail={"n": value}))
+
+
 def test_writers_at_once_make_one_chain(server: Server) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import settlements
+from benchmarks import ingest, settlements
 from benchmarks.audit import HOUR_S, AuditRun, run_audit, usual_way
 from benchmarks.hour import Hour, cards_of_people_there, cards_of_strangers, make_hour
 from benchmarks.load import CAMERAS_GOAL, SECONDS, largest_that_holds, run_load, usual_cores
@@ -137,6 +137,16 @@ def settlement_rows() -> list[Row]:
     return rows
 
 
+def ingest_rows() -> list[Row]:
+    """(g) checks that one server takes, with PostgreSQL and the boxes on the same machine."""
+    told = ingest.run()
+    note = (
+        f"{told.checks:,} checks, a batch p95 {told.batch_p95_ms:.0f} ms; cores: server {told.server_cores}, PostgreSQL"
+        f" {told.database_cores}, boxes {told.boxes_cores}, others {told.other_cores}"
+    )
+    return [row("checks taken a second, postgresql", told.per_s, f"≥ {ingest.GOAL_PER_S}", told.met, note)]
+
+
 def hours(data: Path, folder: Path) -> list[Hour]:
     """The demo's footage, and the street where it is there."""
     town = ensure_town(settings().cache_dir)
@@ -160,7 +170,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     default_data = os.environ.get("RENZHENG_TEST_DATA", str(Path(__file__).parents[2] / "shared"))
     parser.add_argument("--data", type=Path, default=Path(default_data), help="folder with video/street-1080p25.mp4")
-    parser.add_argument("--only", choices=["models", "search", "audit", "load", "settlements"], help="one part alone")
+    parser.add_argument(
+        "--only", choices=["models", "search", "audit", "load", "settlements", "ingest"], help="one part alone"
+    )
     arguments = parser.parse_args()
     rows: list[Row] = []
     if arguments.only in (None, "models"):
@@ -173,6 +185,8 @@ def main() -> None:
         rows += load_rows()
     if arguments.only in (None, "settlements"):
         rows += settlement_rows()
+    if arguments.only in (None, "ingest"):
+        rows += ingest_rows()
     print(f"\n{platform.processor() or platform.machine()}, Python {platform.python_version()}, one core each")
     show(rows)
     write_atomic(RESULTS, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from server.checks import pieces
 from server.checks.pending import decide_waiting
 from server.clips.tus import upload_folder
 from server.clips.uploads import remove_stale
@@ -40,6 +41,12 @@ def _stale_uploads(server: Server, _go_on: GoOn) -> None:
     remove_stale(server, upload_folder(server), datetime.now(UTC))
 
 
+def _pieces_without_rows(server: Server, _go_on: GoOn) -> None:
+    """Of a week that ended the day before yesterday, which nobody writes any more; days without a run are made up."""
+    for days in range(2, 9):
+        pieces.remove_orphans(server, datetime.now(UTC).date() - timedelta(days=days))
+
+
 def _photos_without_rows(server: Server, _go_on: GoOn) -> None:
     remove_orphans(server, datetime.now(UTC))
 
@@ -50,5 +57,6 @@ JOBS: Final = (
     Job("join", timedelta(minutes=5), _join),
     Job("stale uploads", timedelta(hours=1), _stale_uploads, on_each=True),
     Job("purge", timedelta(hours=6), _purge),
+    Job("pieces without rows", timedelta(hours=24), _pieces_without_rows),
     Job("photos without rows", timedelta(hours=24), _photos_without_rows),
 )

@@ -15,6 +15,7 @@ from server.keeping.periodic import GoOn, Job
 from server.keeping.purge import run_purge
 from server.people.removal import remove_orphans
 from server.sites.notices import find_quiet_boxes
+from server.users import logins
 
 DECIDED_AT_ONCE: Final = 50
 
@@ -41,6 +42,11 @@ def _stale_uploads(server: Server, _go_on: GoOn) -> None:
     remove_stale(server, upload_folder(server), datetime.now(UTC))
 
 
+def _ended_logins(server: Server, _go_on: GoOn) -> None:
+    with server.database.transaction() as session:
+        logins.purge(session, server, datetime.now(UTC))
+
+
 def _pieces_without_rows(server: Server, _go_on: GoOn) -> None:
     """Of a week that ended the day before yesterday, which nobody writes any more; days without a run are made up."""
     for days in range(2, 9):
@@ -56,6 +62,7 @@ JOBS: Final = (
     Job("waiting checks", timedelta(minutes=1), _waiting_checks),
     Job("join", timedelta(minutes=5), _join),
     Job("stale uploads", timedelta(hours=1), _stale_uploads, on_each=True),
+    Job("ended logins", timedelta(hours=1), _ended_logins),
     Job("purge", timedelta(hours=6), _purge),
     Job("pieces without rows", timedelta(hours=24), _pieces_without_rows),
     Job("photos without rows", timedelta(hours=24), _photos_without_rows),

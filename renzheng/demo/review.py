@@ -109,7 +109,9 @@ class DemoServer:
 
     def clips(self) -> int:
         """How many clips were taken, each with the digest that its box signed."""
-        return sum(1 for check in [*self._checks("swipe"), *self._checks("bed")] if check["clip_id"])
+        checks = [*self._checks("swipe"), *self._checks("bed")]
+        shown = (_checked(self._reviewer.get(f"/v1/checks/{check['id']}")) for check in checks)
+        return sum(1 for check in shown if check["clip"])
 
     def import_settlements(self, path: Path) -> Mapping[str, Any]:
         """Import a table; what became of its rows."""
@@ -153,8 +155,8 @@ def demo_server(folder: Path) -> Iterator[DemoServer]:
     from server.app import create_app
     from server.context import Server
     from server.key_ring import KeyRing
+    from server.migrations.running import migrate
     from server.permissions import Role
-    from server.schema import create_schema
     from server.settings import ServerSettings
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -163,7 +165,7 @@ def demo_server(folder: Path) -> Iterator[DemoServer]:
     write_atomic(folder / "keys.json", keys)
     (folder / "keys.json").chmod(0o600)
     server = Server.opened(ServerSettings(data_dir=folder, key_ring=keys, cookie_secure=False))
-    create_schema(server.database.engine)
+    migrate(server.database)
     logins = {role: _make_user(server, role) for role in (Role.ADMIN, Role.ENROLLER, Role.REVIEWER)}
     with closing(socket.socket()) as listening:
         listening.bind(("127.0.0.1", 0))

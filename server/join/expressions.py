@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, cast, literal
+from sqlalchemy import BigInteger, ColumnElement, Float, cast, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -26,6 +26,17 @@ class Shifted(FunctionElement[datetime]):
 
     name = "shifted"
     type = UtcDateTime()
+    inherit_cache = True
+
+
+class NotByIndex(FunctionElement[int]):
+    """A column by whose index SQLite is not to look; it decides by that with which table a join begins.
+
+    PostgreSQL is told by settings (:mod:`server.join.near`).
+    """
+
+    name = "not_by_index"
+    type = BigInteger()
     inherit_cache = True
 
 
@@ -65,3 +76,13 @@ def _shifted_postgresql(element: Shifted, compiler: SQLCompiler, **how: Any) -> 
 def _shifted_sqlite(element: Shifted, compiler: SQLCompiler, **how: Any) -> str:
     time, seconds = _parts(element, compiler, **how)
     return f"STRFTIME('%Y-%m-%d %H:%M:%f', {time}, {seconds} || ' seconds')"
+
+
+@compiles(NotByIndex, "postgresql")
+def _plain_postgresql(element: NotByIndex, compiler: SQLCompiler, **how: Any) -> str:
+    return _parts(element, compiler, **how)[0]
+
+
+@compiles(NotByIndex, "sqlite")
+def _unindexed_sqlite(element: NotByIndex, compiler: SQLCompiler, **how: Any) -> str:
+    return f"+{_parts(element, compiler, **how)[0]}"

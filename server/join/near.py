@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import ColumnElement
 
-from server.join.expressions import seconds_apart, shifted
+from server.join.expressions import NotByIndex, seconds_apart, shifted
 from server.tables import Check, CheckToJoin, Settlement
 from server.tables.base import BigId
 
@@ -91,6 +91,7 @@ _ALONG_INDEXES: Final = {
     "join_collapse_limit": "1",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_material": "off",
     "enable_seqscan": "off",
     "random_page_cost": "1.1",
 }
@@ -109,6 +110,12 @@ def prepare(session: Session) -> None:
         session.execute(delete(table))
 
 
+def look_at_sizes(session: Session) -> None:
+    """Have PostgreSQL's planner look at the tables after many rows came at once, which it else does minutes later."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("ANALYZE settlements, checks, checks_to_join, devices, box_reports"))
+
+
 def take(session: Session, after: int, limit: int, *, everything: bool = False) -> Taken:
     """Give a step its settlements, in the order of their ids, and its checks."""
     waiting = select(Settlement.id).where(Settlement.id > after).order_by(Settlement.id).limit(limit)
@@ -119,6 +126,11 @@ def take(session: Session, after: int, limit: int, *, everything: bool = False) 
     session.execute(insert(CHANGED).from_select(["id"], checks))
     count, last = session.execute(select(func.count(), func.max(CONCERNED.c.id))).one()
     return Taken(count, session.scalars(select(func.count()).select_from(CHANGED)).one(), last or after)
+
+
+def first(table: Table, column: str = "id") -> ColumnElement[Any]:
+    """The id of a temporary table that a join is to begin with."""
+    return NotByIndex(table.c[column])
 
 
 def seconds(settlement: Any, check: Any) -> ColumnElement[float]:
@@ -135,7 +147,7 @@ def is_near(settlement: Any, check: Any, tolerance_s: float, *, from_checks: boo
     return and_(
         check.psn_no == settlement.psn_no,
         seek.between(shifted(given, -reach), shifted(given, reach)),
-        check.institution_id == settlement.institution_id,
+        same_place(settlement, check),
         check.kind == SWIPE,
         or_(check.terminal_id.is_(None), settlement.terminal_id.is_(None), check.terminal_id == settlement.terminal_id),
         func.abs(seconds(settlement, check)) <= tolerance_s,
@@ -146,6 +158,11 @@ def _analyze(session: Session, table: Table) -> None:
     """Tell PostgreSQL's planner how much there is; it takes a temporary table that was just filled for an empty one."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text(f"ANALYZE {table.name}"))
+
+
+def same_place(settlement: Any, check: Any) -> ColumnElement[bool]:
+    """Whether both are of one institution; so written that no index of institutions is used, with its many rows."""
+    return func.coalesce(check.institution_id, "") == func.coalesce(settlement.institution_id, "-")
 
 
 def same_id(settlement: Any, check: Any) -> ColumnElement[bool]:
@@ -165,12 +182,12 @@ def _add(session: Session, table: Table, ids: Any) -> None:
 def widen(session: Session, tolerance_s: float) -> None:
     """Add every settlement that what was given concerns, and note who is near whom."""
     s, c = aliased(Settlement), aliased(Check)
-    by_id = select(s.id).select_from(CHANGED).join(c, c.id == CHANGED.c.id).join(s, same_id(s, c))
+    by_id = select(s.id).select_from(CHANGED).join(c, c.id == first(CHANGED)).join(s, same_id(s, c))
     _add(session, CONCERNED, by_id)
-    with_id = select(c.id).select_from(CONCERNED).join(s, s.id == CONCERNED.c.id).join(c, same_id(s, c))
+    with_id = select(c.id).select_from(CONCERNED).join(s, s.id == first(CONCERNED)).join(c, same_id(s, c))
     _add(session, CHANGED, with_id)
     near = is_near(s, c, tolerance_s, from_checks=True)
-    _add(session, CONCERNED, select(s.id).select_from(CHANGED).join(c, c.id == CHANGED.c.id).join(s, near))
+    _add(session, CONCERNED, select(s.id).select_from(CHANGED).join(c, c.id == first(CHANGED)).join(s, near))
     _analyze(session, CONCERNED)
     _note_near(session, tolerance_s)
     _add(session, CONCERNED, select(NEAR.c.settlement_id.label("id")))
@@ -184,7 +201,7 @@ def _note_near(session: Session, tolerance_s: float) -> None:
     found = (
         select(c.id)
         .select_from(CONCERNED)
-        .join(s, s.id == CONCERNED.c.id)
+        .join(s, s.id == first(CONCERNED))
         .join(c, is_near(s, c, tolerance_s, from_checks=False))
         .where(CONCERNED.c.looked_round.is_(false()), ~exists().where(NEAR.c.check_id == c.id))
     )
@@ -195,7 +212,7 @@ def _note_near(session: Session, tolerance_s: float) -> None:
     pairs = (
         select(s.id, c.id, seconds(s, c), same_terminal.cast(Integer))
         .select_from(NEARBY)
-        .join(c, c.id == NEARBY.c.id)
+        .join(c, c.id == first(NEARBY))
         .join(s, is_near(s, c, tolerance_s, from_checks=True))
     )
     session.execute(insert(NEAR).from_select(["settlement_id", "check_id", "apart_s", "same_terminal"], pairs))

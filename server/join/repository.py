@@ -48,8 +48,10 @@ from server.join.near import (
     NEAR,
     REASONS,
     SWIPE,
+    first,
     is_near,
     same_id,
+    same_place,
     seconds,
 )
 from server.tables import (
@@ -96,11 +98,11 @@ def find_by_id(session: Session, tolerance_s: float) -> None:
     s, c = aliased(Settlement), aliased(Check)
     apart = seconds(s, c)
     place = func.row_number().over(partition_by=s.id, order_by=(func.abs(apart), c.device_id, c.delivery_id))
-    agrees = and_(c.institution_id == s.institution_id, or_(c.psn_no.is_(None), c.psn_no == s.psn_no))
+    agrees = and_(same_place(s, c), or_(c.psn_no.is_(None), c.psn_no == s.psn_no))
     ranked = (
         select(s.id.label("s"), c.id.label("c"), apart.label("apart"), place.label("place"))
         .select_from(CONCERNED)
-        .join(s, s.id == CONCERNED.c.id)
+        .join(s, s.id == first(CONCERNED))
         .join(c, same_id(s, c))
         .where(agrees)
         .subquery()
@@ -205,13 +207,13 @@ def keep_reasons(session: Session, why: Circumstances) -> None:
     """Have each concerned settlement say why it has no check, or that it has one."""
     s = aliased(Settlement)
     reason = _reason(s, why)
-    rows = select(s.id, reason).select_from(CONCERNED).join(s, s.id == CONCERNED.c.id)
+    rows = select(s.id, reason).select_from(CONCERNED).join(s, s.id == first(CONCERNED))
     session.execute(insert(REASONS).from_select(["settlement_id", "reason"], rows))
     changed = Settlement.unjoined_reason.cast(String(40)).is_distinct_from(REASONS.c.reason)
     _bulk(
         session,
         update(Settlement)
-        .where(Settlement.id == REASONS.c.settlement_id, changed)
+        .where(Settlement.id == first(REASONS, "settlement_id"), changed)
         .values(unjoined_reason=REASONS.c.reason),
     )
 

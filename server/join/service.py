@@ -74,6 +74,8 @@ def join_step(session: Session, server: Server, after: int, limit: int, *, every
     taken = near.take(session, after, limit, everything=everything)
     if not taken.settlements and not taken.checks:
         return _Step(0, 0, 0, after)
+    if after == 0 and limit in (taken.settlements, taken.checks):
+        near.look_at_sizes(session)
     near.widen(session, tolerance_s)
     repository.leave_alone(session)
     repository.find_by_id(session, tolerance_s)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import ingest, settlements
+from benchmarks import ingest, join, settlements
 from benchmarks.audit import HOUR_S, AuditRun, run_audit, usual_way
 from benchmarks.hour import Hour, cards_of_people_there, cards_of_strangers, make_hour
 from benchmarks.load import CAMERAS_GOAL, SECONDS, largest_that_holds, run_load, usual_cores
@@ -127,6 +127,18 @@ def load_rows() -> list[Row]:
     return rows
 
 
+def join_rows() -> list[Row]:
+    """(g) settlements imported and joined with checks, by how many there are, on both databases."""
+    rows = []
+    for database in ("sqlite", "postgresql"):
+        for count in join.COUNTS:
+            told = join.run_one(database, count)
+            met = told["both_s"] <= join.GOAL_S and told["peak_mb"] <= join.GOAL_MB
+            what = f"{count:,} settlements imported and joined, {database}, s"
+            rows.append(row(what, told["both_s"], f"≤ {join.GOAL_S:.0f}", met, join.show(database, told)))
+    return rows
+
+
 def settlement_rows() -> list[Row]:
     """(f) settlements imported, by how many there are, on both databases."""
     rows = []
@@ -171,7 +183,7 @@ def main() -> None:
     default_data = os.environ.get("RENZHENG_TEST_DATA", str(Path(__file__).parents[2] / "shared"))
     parser.add_argument("--data", type=Path, default=Path(default_data), help="folder with video/street-1080p25.mp4")
     parser.add_argument(
-        "--only", choices=["models", "search", "audit", "load", "settlements", "ingest"], help="one part alone"
+        "--only", choices=["models", "search", "audit", "load", "settlements", "join", "ingest"], help="one part alone"
     )
     arguments = parser.parse_args()
     rows: list[Row] = []
@@ -185,6 +197,8 @@ def main() -> None:
         rows += load_rows()
     if arguments.only in (None, "settlements"):
         rows += settlement_rows()
+    if arguments.only in (None, "join"):
+        rows += join_rows()
     if arguments.only in (None, "ingest"):
         rows += ingest_rows()
     print(f"\n{platform.processor() or platform.machine()}, Python {platform.python_version()}, one core each")

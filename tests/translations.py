@@ -26,6 +26,7 @@ IN_BOTH_LANGUAGES = (
     "README",
     "docs/audit",
     "docs/enrolment",
+    "docs/server",
     "docs/operations",
     "docs/settlements",
     "docs/verdicts",

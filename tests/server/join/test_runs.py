@@ -223,7 +223,7 @@ SEEN = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(PAID, max_size=8, unique_by=lambda one: one.setl_id),
     st.lists(SEEN, max_size=8, unique_by=lambda one: one.name),

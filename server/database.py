@@ -73,6 +73,7 @@ def _is_taken(error: IntegrityError) -> bool:
 
 
 def _engine(url: str) -> Engine:
+    """Errors go into the log with their statement and never with its values, which are numbers of persons."""
     if not url.startswith("sqlite"):
         return create_engine(
             url,
@@ -80,9 +81,10 @@ def _engine(url: str) -> Engine:
             max_overflow=POOL_OVERFLOW,
             pool_timeout=POOL_WAIT_S,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={"options": f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000} -c timezone=UTC"},
         )
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from renzheng.ids import new_id
 from server import database as database_module
@@ -69,3 +69,9 @@ def test_a_time_without_zone_is_a_mistake_of_ours(sqlite_server: Server) -> None
 
     with pytest.raises(Exception, match="aware"), sqlite_server.database.transaction() as session:
         session.get_one(Institution, PHARMACY).closed_at = datetime.now(UTC).replace(tzinfo=None)
+
+
+def test_what_goes_wrong_is_told_without_the_values(server: Server) -> None:
+    with server.database.transaction() as session, pytest.raises(DBAPIError) as told:
+        session.execute(text("SELECT :psn_no FROM nowhere"), {"psn_no": "33028119491231002X"})
+    assert "33028119491231002X" not in str(told.value)

@@ -14,10 +14,10 @@ from server.access import Subject, within
 from server.tables import Check, Clip, ClipUpload, DeviceKey
 
 
-def check_of(session: Session, device_id: str, delivery_id: str) -> Check | None:
-    """The check that a device delivered under that id."""
+def check_of(session: Session, device_id: str, delivery_id: str, *, locked: bool = False) -> Check | None:
+    """The check that a device delivered under that id; locked, it is neither purged nor erased in the meantime."""
     statement = select(Check).where(Check.device_id == device_id, Check.delivery_id == delivery_id)
-    return session.scalars(statement).one_or_none()
+    return session.scalars(statement.with_for_update(of=Check) if locked else statement).one_or_none()
 
 
 def clip_of(session: Session, check_id: int) -> Clip | None:
@@ -43,9 +43,9 @@ def running_of(session: Session, device_id: str) -> int:
     return session.scalars(select(func.count()).select_from(ClipUpload).where(*unfinished)).one()
 
 
-def unfinished_of_check(session: Session, device_id: str, delivery_id: str) -> list[str]:
-    """Ids of uploads of the same clip that were begun before."""
-    statement = select(ClipUpload.id).where(
+def unfinished_of_check(session: Session, device_id: str, delivery_id: str) -> list[ClipUpload]:
+    """Uploads of the same clip that were begun before."""
+    statement = select(ClipUpload).where(
         ClipUpload.device_id == device_id, ClipUpload.delivery_id == delivery_id, ClipUpload.finished_at.is_(None)
     )
     return list(session.scalars(statement))

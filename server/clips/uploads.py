@@ -29,6 +29,7 @@ from server.clips.upload_folder import UploadFolder
 from server.context import Server
 from server.errors import Conflict, NotFound, ServerError, TooLarge, TooMany, Unacceptable, Unavailable
 from server.limits import MB
+from server.people.erasure import is_erased
 from server.tables import ClipUpload
 
 log = logging.getLogger(__name__)
@@ -95,13 +96,14 @@ def begin(server: Server, folder: UploadFolder, box: BoxSubject, metadata: Mappi
     with server.database.transaction() as session:
         _wanted(session, box, told)
         former = repository.unfinished_of_check(session, box.device_id, told.delivery_id)
-        repository.remove_uploads(session, former)
+        repository.remove_uploads(session, [one.id for one in former])
         if repository.running_of(session, box.device_id) >= RUNNING_MAX:
             raise TooMany(f"expected at most {RUNNING_MAX} uploads at once", retry_after_s=3600)
         now = datetime.now(UTC)
         session.add(ClipUpload(id=upload_id, device_id=box.device_id, delivery_id=told.delivery_id, begun_at=now))
+    _forget_unnamed(server, [store_key_of(one) for one in former])  # what a killed server left of them
     for one in former:
-        folder.remove(one)
+        folder.remove(one.id)
     return upload_id
 
 
@@ -229,12 +231,15 @@ def _second_name(path: Path) -> Path:
 
 
 def _add(session: Session, box: BoxSubject, upload_id: str, told: Announced, store_key: str) -> bool:
-    """Whether the check had no clip yet."""
+    """Whether the clip is kept: its check had none yet, and nobody whom it shows was erased. Else the upload is over
+    and the box forgets the clip, which is all that is left of it."""
     upload = repository.upload_of(session, box.device_id, upload_id, locked=True)
-    check = repository.check_of(session, box.device_id, told.delivery_id)
+    check = repository.check_of(session, box.device_id, told.delivery_id, locked=True)
     if upload is None or check is None:
         raise Conflict("upload or check were deleted meanwhile")
     upload.finished_at = now = datetime.now(UTC)
+    if is_erased(check):
+        return False
     clip_id = new_id()
     is_new = repository.add_clip(
         session,

@@ -22,7 +22,7 @@ from renzheng.ids import new_id
 from server.audit_log.service import Actor, Deed, record
 from server.context import Server
 from server.people import repository
-from server.people.removal import checks_as_agent, refuse_held, remove_photos
+from server.people.removal import checks_as_agent, names_agent_in, refuse_held, remove_photos
 from server.tables import Check, CheckPiece, Clip, DeletionCertificate, InsuredPerson, StaffMember
 
 ERASED = "erased"
@@ -102,6 +102,12 @@ def _certify(
     session.add(certificate)
     session.flush()
     return certificate
+
+
+def is_erased(check: Check) -> bool:
+    """Whether somebody whom a check was about was erased, so that nothing may be added to it that shows them."""
+    told = [check.body, check.decided or {}]
+    return check.body.get("psn_no") == ERASED or any(names_agent_in(one, ERASED) for one in told)
 
 
 def _strip(session: Session, server: Server, check: Check, agent_psn_no: str | None, counts: Counter[str]) -> None:

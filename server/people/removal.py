@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from server.audit_log.service import Actor, Deed, record
 from server.context import Server
 from server.errors import Conflict, NotFound
+from server.keeping.service import PURGE_TURN
+from server.keeping.turns import take_turn
 from server.people import repository
 from server.people.duplicates import forget_index
 from server.people.photos import PHOTOS, district_of, photos_of
@@ -22,7 +25,11 @@ _LOOKED_UP_AT_ONCE = 500
 
 
 def hold_on(session: Session, person: InsuredPerson) -> LegalHold | None:
-    """A legal hold in force on the person, on a check or a settlement of theirs, or on where they were checked."""
+    """A legal hold in force on the person, on a check or a settlement of theirs, or on where they were checked.
+
+    None is placed from here to the end of the transaction.
+    """
+    take_turn(session, PURGE_TURN)
     return repository.hold_on(session, person, checks_as_agent(session, person))
 
 
@@ -41,8 +48,12 @@ def checks_as_agent(session: Session, person: InsuredPerson, *, locked: bool = F
 
 def names_agent(check: Check, psn_no: str) -> bool:
     """Whether a check, as sent or as decided here, holds this number as an agent's."""
-    told = [check.body, check.decided or {}]
-    return any(track.get("agent_psn_no") == psn_no for one in told for track in one.get("tracks", []))
+    return any(names_agent_in(one, psn_no) for one in (check.body, check.decided or {}))
+
+
+def names_agent_in(body: dict[str, Any], psn_no: str) -> bool:
+    """Whether the contract of a check holds this number as an agent's."""
+    return any(track.get("agent_psn_no") == psn_no for track in body.get("tracks", []))
 
 
 def revoke_templates(session: Session, templates: Iterable[FaceTemplate], now: datetime) -> int:

@@ -9,20 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from renzheng.crypto import SigningKey
 from renzheng.errors import StorageFull
+from server.audit_log.service import SYSTEM
 from server.clips import repository
 from server.clips import uploads as module
 from server.clips.tus import upload_folder
 from server.clips.uploads import KEEP, remove_stale
 from server.errors import Unavailable
+from server.people.erasure import erase_person
+from server.people.service import person_of
 from server.permissions import Role
-from server.tables import AuditEntry, DeviceKey
+from server.tables import AuditEntry, Check, DeviceKey
 from tests.server.clips.uploading import BYTES, VIDEO, Uploader, clips, manifest, uploads
 from tests.server.conftest import OUTSIDE, House
+from tests.server.people.making import make_person
 
 HALF = len(VIDEO) // 2
 OTHER_KEY = SigningKey(b"o" * 32)
@@ -334,6 +338,27 @@ def test_a_database_that_fails_at_the_end_leaves_no_clip_behind_and_is_asked_aga
     assert box.send(url, len(VIDEO), b"").status_code == 204
     (clip,) = clips(house.server)
     assert house.server.store.get(clip.store_key) == VIDEO
+
+
+def test_a_clip_that_comes_after_its_person_was_erased_is_thrown_away_here_and_on_the_box(house: House) -> None:
+    person_id, box = make_person(house.server, "p1"), Uploader(house)
+    url = box.begun()
+    with house.server.database.transaction() as session:
+        session.execute(update(Check).values(psn_no="p1"))
+        erase_person(session, house.server, person_of(session, person_id, ""), "申请 1", SYSTEM)
+    assert box.send(url, 0, VIDEO).status_code == 204
+    assert box.send(url, len(VIDEO), b"").status_code == 204
+    assert (clips(house.server), list(house.server.store.keys())) == ([], [])
+
+
+def test_what_a_killed_server_left_of_an_upload_goes_when_it_is_begun_anew(box: Uploader) -> None:
+    box.upload()
+    box.begun()
+    store = box.house.server.store
+    store.put(module.store_key_of(uploads(box.house.server)[-1]), b"left by a server that was killed")
+    box.begun()
+    (clip,) = clips(box.house.server)
+    assert list(store.keys()) == [clip.store_key]
 
 
 def test_uploads_that_nobody_goes_on_with_are_deleted(house: House) -> None:

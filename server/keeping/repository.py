@@ -78,15 +78,20 @@ def _held() -> ColumnElement[bool]:
     return select(LegalHold.id).where(LegalHold.released_at.is_(None), of_it).correlate(Check).exists()
 
 
+def is_held(session: Session, check_id: int) -> bool:
+    """Whether a check is under a hold."""
+    return session.scalar(select(Check.id).where(Check.id == check_id, _held())) is not None
+
+
 def _over(flagged: bool, before: datetime) -> ColumnElement[bool]:
     verdict = Check.verdict.in_(_FLAGGED_VERDICTS)
     return and_(Check.received_at < before, verdict if flagged else ~verdict, ~_held())
 
 
 def checks_over(session: Session, *, flagged: bool, before: datetime, limit: int) -> list[int]:
-    """Checks that arrived before a moment and that nothing holds."""
+    """Checks that arrived before a moment and that nothing holds, locked: meanwhile none is flagged or gets a clip."""
     statement = select(Check.id).where(_over(flagged, before)).order_by(Check.received_at).limit(limit)
-    return list(session.scalars(statement))
+    return list(session.scalars(statement.with_for_update(of=Check)))
 
 
 def count_checks_over(session: Session, *, flagged: bool, before: datetime) -> int:

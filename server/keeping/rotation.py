@@ -17,6 +17,8 @@ from renzheng.errors import BadInput
 from renzheng.files import atomic_path
 from server.audit_log.service import SYSTEM, Deed, record
 from server.context import Server
+from server.keeping.service import PURGE_TURN
+from server.keeping.turns import take_turn
 from server.key_ring import KeyRing
 from server.store import NoSuchObject
 from server.tables import Base
@@ -121,20 +123,28 @@ def _object_steps(server: Server, kind: SealedObject) -> Iterator[int]:
     last: Any = None
     while True:
         with server.database.transaction(writes=False) as session:
-            statement = select(table.c.id, table.c.store_key)
-            rows = session.execute(_page(statement, table.c.id, last)).all()
+            rows = session.execute(_page(select(table.c.id), table.c.id, last)).all()
         if not rows:
             return
         last = rows[-1].id
-        yield sum(_again_object(server, row.store_key, f"{kind.context}:{row.id}") for row in rows)
+        yield sum(_again_object(server, table, row.id, f"{kind.context}:{row.id}") for row in rows)
 
 
-def _again_object(server: Server, store_key: str, context: str) -> bool:
-    """Whether an object was sealed anew; one that was deleted meanwhile is not."""
-    try:
-        fresh = _again(server.keys, server.store.get(store_key), context)
-    except NoSuchObject:
-        return False
-    if fresh is not None:
-        server.store.put(store_key, fresh)
-    return fresh is not None
+def _again_object(server: Server, table: Table, row_id: str, context: str) -> bool:
+    """Whether an object was sealed anew; one that was deleted meanwhile is not.
+
+    Its row is locked and no purge runs until it was put: what is deleted in between would come back for good.
+    """
+    with server.database.transaction() as session:
+        take_turn(session, PURGE_TURN)
+        named = select(table.c.store_key).where(table.c.id == row_id).with_for_update()
+        store_key = session.scalars(named).one_or_none()
+        if store_key is None:
+            return False
+        try:
+            fresh = _again(server.keys, server.store.get(store_key), context)
+        except NoSuchObject:
+            return False
+        if fresh is not None:
+            server.store.put(store_key, fresh)
+        return fresh is not None

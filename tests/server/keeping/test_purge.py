@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -135,3 +137,17 @@ def test_logins_that_ended_are_forgotten(sqlite_house: House) -> None:
     told = run_purge(sqlite_house.server, now=datetime.now(UTC) + timedelta(hours=2))
     assert told["logins"] == {"logins": 1}
     assert client.get("/v1/me").status_code == 401
+
+
+def test_a_check_that_is_flagged_while_a_purge_begins_is_kept(filled: Server) -> None:
+    """The decision holds the row when the purge looks: what it looks for has changed when it gets there."""
+    with ThreadPoolExecutor(1) as pool:
+        with filled.database.transaction() as session:
+            session.execute(update(Check).where(Check.delivery_id == "c0").values(verdict="mismatch"))
+            purge = pool.submit(run_purge, filled)
+            time.sleep(0.5)
+        purge.result(30)
+    assert left(filled) == (
+        ["c0", "c2", "c3"],
+        ["clips/c0", "clips/c2", "clips/c3", "pieces/c0", "pieces/c2", "pieces/c3"],
+    )

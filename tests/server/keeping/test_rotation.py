@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import re
 import stat
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import LargeBinary
+from sqlalchemy import LargeBinary, select
 
 from renzheng.errors import BadInput
 from renzheng.ids import new_id
+from server.audit_log.service import SYSTEM
 from server.context import Server
 from server.keeping.rotation import COLUMNS, OBJECTS, add_keys, reseal
 from server.key_ring import KeyRing
+from server.people.erasure import erase_person
+from server.people.service import person_of
 from server.tables import Base, EnrolmentPhoto, FaceTemplate, InsuredPerson, Settlement
 from tests.server.conftest import KEYS, YUYAO
 from tests.server.join.rows import NOON, Paid, add_settlements, make_import
+from tests.server.people.making import make_person, unit
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -99,3 +106,29 @@ def test_everything_is_sealed_anew_and_reads_as_before_without_the_old_key(serve
         settlement = session.query(Settlement).filter_by(setl_id="S1").one()
         assert alone.open_text(settlement.credential_sealed or b"", "settlements.credential_sealed:S1") == "card"
     assert alone.open(server.store.get("photos/1"), context) == b"photo"
+
+
+def test_an_object_that_is_erased_while_it_is_sealed_anew_does_not_come_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person_id = make_person(server, vectors=[unit(1)])
+    with server.database.transaction(writes=False) as session:
+        photo = session.scalars(select(EnrolmentPhoto)).one()
+    server.store.put(photo.store_key, KEYS.seal(b"photo", f"enrolment_photos.store_key:{photo.id}"))
+    reading, get = threading.Event(), server.store.get
+
+    def slowly(key: str) -> bytes:
+        data = get(key)
+        reading.set()
+        time.sleep(0.5)
+        return data
+
+    monkeypatch.setattr(server.store, "get", slowly)
+    newer = Server(server.settings, server.database, KEYS.with_new_keys(), server.store)
+    with ThreadPoolExecutor(1) as pool:
+        sealing = pool.submit(reseal, newer)
+        assert reading.wait(20)
+        with server.database.transaction() as session:
+            erase_person(session, newer, person_of(session, person_id, ""), "申请 1", SYSTEM)
+        sealing.result(30)
+    assert list(server.store.keys()) == []

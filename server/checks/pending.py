@@ -1,7 +1,8 @@
 """Deciding what a box could not, because it had nobody to compare with.
 
 A check is decided in a transaction of its own, soon after it came and again by a periodic job until that succeeds. The
-sealed samples are deleted once it is decided, and so is every picture that the verdict gives no reason to keep.
+sealed samples are deleted once it is decided, and so is every picture that the verdict gives no reason to keep, unless
+a legal hold keeps the check.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from datetime import UTC, datetime, timedelta
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from renzheng.contracts import BedCheck, BedVerdict, IdentityCheck, PendingSamples, Verdict
+from renzheng.contracts import BedCheck, BedVerdict, IdentityCheck, PendingSamples, Reason, Verdict
 from renzheng.crypto import Tampered
 from renzheng.errors import BadInput
 from server.audit_log.service import SYSTEM, Deed, record
 from server.checks import pieces, repository
 from server.context import Server
+from server.keeping.repository import is_held
 from server.people.references import references_for
 from server.store import NoSuchObject
 from server.tables import Check, CheckPiece
 from vision.bed_pending import decide_pending_bed
 from vision.pending import decide_pending, open_pending
+from vision.people import References
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ TRY_AGAIN_AFTER = timedelta(days=1)
 """Samples that could not be opened may be again when an old key is back in the ring."""
 
 _BODY: TypeAdapter[IdentityCheck | BedCheck] = TypeAdapter(IdentityCheck | BedCheck)
+_ACCUSES = (Verdict.MISMATCH.value, BedVerdict.SOMEONE_ELSE.value)
 _FOUND = (Verdict.MATCH.value, Verdict.PROXY_MATCH.value, BedVerdict.PRESENT.value)
 
 
@@ -98,13 +102,27 @@ def _decided(
         return check.model_copy(update={"verdict": unsaid, "sealed_samples": None})
     at = check.swiped_at if isinstance(check, IdentityCheck) else check.asked_at
     known = references_for(session, server, check.psn_no or "", at, check.pack.embedder_sha256, row.institution_id)
-    if isinstance(check, IdentityCheck):
-        final: IdentityCheck | BedCheck = decide_pending(check, pending, known)
-    else:
-        final = decide_pending_bed(check, pending, known)
+    final = _compared(check, pending, known)
+    if known.stale and final.verdict.value in _ACCUSES:
+        final = _compared(*_with_doubt(check, pending, Reason.STAFF_OR_CUSTOMER_UNCLEAR), known)
     if final.verdict.value == Verdict.PENDING_REFERENCE.value:
         raise BadInput("nobody could be asked")
     return final.model_copy(update={"still": None}) if final.verdict.value in _FOUND else final
+
+
+def _compared(check: IdentityCheck | BedCheck, pending: PendingSamples, known: References) -> IdentityCheck | BedCheck:
+    if isinstance(check, IdentityCheck):
+        return decide_pending(check, pending, known)
+    return decide_pending_bed(check, pending, known)
+
+
+def _with_doubt(
+    check: IdentityCheck | BedCheck, pending: PendingSamples, doubt: Reason
+) -> tuple[IdentityCheck | BedCheck, PendingSamples]:
+    """The same where nobody may be accused, because of that."""
+    coverage = check.coverage.model_copy(update={"picture_faults": (*check.coverage.picture_faults, doubt)})
+    doubted = pending.model_copy(update={"known_faults": (*pending.known_faults, doubt)})
+    return check.model_copy(update={"coverage": coverage}), doubted
 
 
 def _settle(session: Session, row: Check, final: IdentityCheck | BedCheck) -> list[str]:
@@ -115,6 +133,8 @@ def _settle(session: Session, row: Check, final: IdentityCheck | BedCheck) -> li
     row.reasons = [reason.value for reason in final.reasons]
     named = pieces.kinds_of(final)
     unwanted: list[CheckPiece] = [p for p in repository.pieces_of(session, row.id) if p.path not in named]
+    if is_held(session, row.id):
+        unwanted = []  # until the check's time is over
     repository.remove_pieces(session, [piece.id for piece in unwanted])
     told = {"verdict": row.verdict, "pictures_deleted": sum(p.kind != pieces.SEALED_SAMPLES for p in unwanted)}
     record(session, Deed(SYSTEM, "decided", "check", str(row.id), district_code=row.district_code, detail=told))

@@ -48,7 +48,8 @@ def references_for(
 ) -> References:
     """The people that a check of ``psn_no`` at an institution at that time is compared with.
 
-    ``holder`` is ``None`` where :func:`holder_for` gives none. Raises :class:`NotFound` for an institution that is not
+    ``holder`` is ``None`` where :func:`holder_for` gives none; they are ``stale`` where a clerk of that time cannot be
+    compared, who would be a stranger. Raises :class:`NotFound` for an institution that is not
     there. Writes no audit log: whoever decides with them does.
     """
     holder = holder_for(session, server, psn_no, embedder_sha256, institution_id)
@@ -60,6 +61,7 @@ def references_for(
         agents=usable,
         staff=staff_of(session, server, institution_id, embedder_sha256),
         agents_without_photo=len(people) - len(usable),
+        stale=repository.has_staff_unseen(session, institution_id, embedder_sha256, at),
     )
 
 

@@ -203,6 +203,20 @@ def staff_templates(
     return [(member, template) for member, template in session.execute(found)]
 
 
+def has_staff_unseen(session: Session, institution_id: str, embedder_sha256: str, at: datetime) -> bool:
+    """Whether somebody worked at an institution at that time whose face was enrolled and cannot be compared: they left
+    since, and their templates went, or only another embedder has seen their photos."""
+    of_member = select(FaceTemplate.id).where(
+        FaceTemplate.staff_id == StaffMember.id, FaceTemplate.revoked_at.is_(None)
+    )
+    comparable = of_member.where(FaceTemplate.embedder_sha256 == embedder_sha256)
+    unseen = or_(
+        StaffMember.left_at > at, and_(StaffMember.left_at.is_(None), of_member.exists(), ~comparable.exists())
+    )
+    found = select(StaffMember.id).where(StaffMember.institution_id == institution_id, unseen)
+    return session.scalar(found.limit(1)) is not None
+
+
 def people_with_photos(session: Session) -> int:
     """How many people's faces are stored, staff included."""
     insured = func.count(func.distinct(EnrolmentPhoto.person_id))

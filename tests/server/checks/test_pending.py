@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from renzheng.contracts import BedVerdict, Reason, Verdict
+from renzheng.contracts import BedVerdict, IdentityCheck, Reason, Verdict
+from renzheng.ids import new_id
 from server.checks import pending as module
 from server.checks.pending import TRY_AGAIN_AFTER, decide_check, decide_waiting
 from server.context import Server
 from server.errors import Unavailable
 from server.key_ring import KeyRing
-from server.tables import AuditEntry, Purpose
+from server.tables import AuditEntry, FaceTemplate, LegalHold, Purpose, StaffMember
+from tests.edge_agent.builders import NOON
 from tests.server.checks.making import (
     bed,
     delivery,
@@ -28,8 +30,9 @@ from tests.server.checks.making import (
     the_check,
     the_pieces,
 )
-from tests.server.conftest import KEYS, WARD, House
+from tests.server.conftest import KEYS, PHARMACY, WARD, YUYAO, House
 from tests.server.people.making import make_approval, make_member, make_person, near, unit
+from vision.recompute import recompute
 
 HOLDER, STRANGER = unit(1), unit(2)
 
@@ -82,6 +85,42 @@ def test_an_agent_and_staff_are_known(sqlite_house: House) -> None:
     sent(sqlite_house, seen(unit(6)), "S2")
     assert the_check(server, "S1").verdict == Verdict.PROXY_MATCH
     assert the_check(server, "S2").verdict == Verdict.STAFF_ONLY
+
+
+@pytest.mark.parametrize("gone", ["left since", "another embedder"])
+def test_nobody_is_accused_where_a_clerk_of_that_time_cannot_be_compared(sqlite_house: House, gone: str) -> None:
+    server = sqlite_house.server
+    make_person(server, "p1", vectors=[HOLDER])
+    make_member(server, "P33028100001", "W1", [] if gone == "left since" else [STRANGER])
+    with server.database.transaction() as session:
+        session.execute(update(StaffMember).values(left_at=datetime.now(UTC) if gone == "left since" else None))
+        session.execute(update(FaceTemplate).where(FaceTemplate.staff_id.is_not(None)).values(embedder_sha256="f" * 64))
+    sent(sqlite_house, seen(STRANGER), "S1")
+    sent(sqlite_house, seen(), "S2")
+    check = the_check(server, "S1")
+    assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, [Reason.STAFF_OR_CUSTOMER_UNCLEAR])
+    assert recompute(IdentityCheck.model_validate(check.decided)).verdict is Verdict.NOT_ASSESSABLE
+    assert the_check(server, "S2").verdict == Verdict.MATCH
+
+
+def test_a_clerk_who_left_before_keeps_nobody_from_being_accused(sqlite_house: House) -> None:
+    server = sqlite_house.server
+    make_person(server, "p1", vectors=[HOLDER])
+    make_member(server, "P33028100001", "W1")
+    with server.database.transaction() as session:
+        session.execute(update(StaffMember).values(left_at=NOON - timedelta(days=1)))
+    sent(sqlite_house, seen(STRANGER))
+    assert the_check(server).verdict == Verdict.MISMATCH
+
+
+def test_a_decision_deletes_nothing_that_is_held(house: House) -> None:
+    make_person(house.server, "p1", vectors=[HOLDER])
+    with house.server.database.transaction() as session:
+        session.add(LegalHold(id=new_id(), object_kind="institution", object_id=PHARMACY, district_code=YUYAO, why="-",
+                              placed_by="-", placed_at=NOON))  # fmt: skip
+    sent(house, seen())
+    assert the_check(house.server).verdict == Verdict.MATCH
+    assert len(the_pieces(house.server)) == len(list(house.server.store.keys())) == 6
 
 
 def test_who_is_not_enrolled_is_said_to_be_so(sqlite_house: House) -> None:

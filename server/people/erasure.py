@@ -65,9 +65,13 @@ def erase_person(
 
 
 def erase_staff(session: Session, server: Server, member: StaffMember, why: str, actor: Actor) -> DeletionCertificate:
-    """Erase a member of staff: name, photos and templates. Checks keep the institution's own staff number."""
+    """Erase a member of staff: name, photos and templates. Checks keep the institution's own staff number.
+
+    Raises :class:`server.errors.Conflict` while a legal hold is on the institution.
+    """
     repository.overwrite_deleted(session)
     repository.lock(session, member)
+    refuse_held(session, member)
     district = member.institution.district_code
     counts: Counter[str] = Counter(templates=len(repository.all_templates(session, member)))
     counts["photos"] = remove_photos(session, server, member)

@@ -18,24 +18,26 @@ from server.people import repository
 from server.people.duplicates import forget_index
 from server.people.photos import PHOTOS, district_of, photos_of
 from server.people.repository import Owner
-from server.tables import Check, EnrolmentPhoto, FaceTemplate, InsuredPerson, LegalHold
+from server.tables import Check, EnrolmentPhoto, FaceTemplate, InsuredPerson, LegalHold, StaffMember
 
 ORPHAN_AFTER = timedelta(days=1)
 _LOOKED_UP_AT_ONCE = 500
 
 
-def hold_on(session: Session, person: InsuredPerson) -> LegalHold | None:
-    """A legal hold in force on the person, on a check or a settlement of theirs, or on where they were checked.
+def hold_on(session: Session, owner: Owner) -> LegalHold | None:
+    """A legal hold in force on the person, on a check or a settlement of theirs, or on where they were checked or work.
 
     None is placed from here to the end of the transaction.
     """
     take_turn(session, PURGE_TURN)
-    return repository.hold_on(session, person, checks_as_agent(session, person))
+    if isinstance(owner, StaffMember):
+        return repository.hold_on_institution(session, owner.institution_id)
+    return repository.hold_on(session, owner, checks_as_agent(session, owner))
 
 
 def refuse_held(session: Session, owner: Owner) -> None:
     """Raises :class:`Conflict` that names the hold."""
-    hold = hold_on(session, owner) if isinstance(owner, InsuredPerson) else None
+    hold = hold_on(session, owner)
     if hold is not None:
         raise Conflict(f"legal hold {hold.id} on a {hold.object_kind} keeps this person's data")
 

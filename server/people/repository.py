@@ -302,6 +302,12 @@ def hold_on(session: Session, person: InsuredPerson, checks_as_agent: Sequence[C
     return session.scalars(select(LegalHold).where(LegalHold.released_at.is_(None), of_theirs).limit(1)).first()
 
 
+def hold_on_institution(session: Session, institution_id: str) -> LegalHold | None:
+    """A hold in force on an institution."""
+    on_it = LegalHold.object_kind == "institution", LegalHold.object_id == institution_id
+    return session.scalars(select(LegalHold).where(LegalHold.released_at.is_(None), *on_it).limit(1)).first()
+
+
 def _at_one_of(checks: Sequence[Check]) -> ColumnElement[bool]:
     return LegalHold.object_id.in_({check.institution_id for check in checks})
 

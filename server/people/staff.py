@@ -13,7 +13,7 @@ from server.context import Server
 from server.errors import Conflict, NotFound
 from server.people import repository
 from server.people.messages import StaffFields
-from server.people.removal import remove_photos
+from server.people.removal import hold_on, remove_photos, revoke_templates
 from server.tables import Institution, StaffMember
 
 
@@ -56,11 +56,16 @@ def add_member(session: Session, server: Server, place: Institution, fields: Sta
 
 
 def leave(session: Session, server: Server, member: StaffMember, actor: Actor) -> StaffMember:
-    """Somebody works there no more: photos and templates go. Who left before stays as they were."""
+    """Somebody works there no more: photos and templates go; while a legal hold is on the institution, templates are
+    revoked and all is kept. Who left before stays as they were."""
     if member.left_at is not None:
         return member
-    member.left_at = datetime.now(UTC)
-    removed = remove_photos(session, server, member)
+    now = member.left_at = datetime.now(UTC)
+    removed = 0
+    if hold_on(session, member) is None:
+        removed = remove_photos(session, server, member)
+    else:
+        revoke_templates(session, repository.all_templates(session, member), now)
     session.flush()
     told = {"photos_removed": removed}
     record(session, Deed(actor, "staff_left", "staff", member.id, "", member.institution.district_code, told))

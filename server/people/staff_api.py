@@ -9,7 +9,7 @@ from server.context import LoggedTransaction, ServerOfRequest, Transaction
 from server.people import answers, repository, staff
 from server.people.erasure import erase_staff
 from server.people.messages import CertificateAnswer, ErasureRequest, StaffFields, StaffMemberAnswer, StaffPage
-from server.people.parameters import CONFLICT, NOT_FOUND, After, Enrolling, Erasing, Id, Limit, Seeing
+from server.people.parameters import CONFLICT, HELD, NOT_FOUND, After, Enrolling, Erasing, Id, Limit, Seeing
 from server.query import Purpose
 
 router = APIRouter()
@@ -50,12 +50,13 @@ def add_staff(
 
 @router.post("/v1/staff/{staff_id}/departure", summary="Say that somebody left", responses=NOT_FOUND)
 def depart(subject: Enrolling, session: Transaction, server: ServerOfRequest, staff_id: Id) -> StaffMemberAnswer:
-    """Somebody works there no more: their photos and templates are removed now."""
+    """Somebody works there no more: their photos and templates are removed now, unless a legal hold on the institution
+    keeps them."""
     member = staff.member_of(session, staff_id, subject.scope)
     return answers.member_answer(staff.leave(session, server, member, subject.actor))
 
 
-@router.post("/v1/staff/{staff_id}/erasure", summary="Erase a staff member", responses=NOT_FOUND)
+@router.post("/v1/staff/{staff_id}/erasure", summary="Erase a staff member", responses=NOT_FOUND | HELD)
 def erase(
     subject: Erasing, session: Transaction, server: ServerOfRequest, staff_id: Id, asked: ErasureRequest
 ) -> CertificateAnswer:

@@ -24,7 +24,7 @@ from server.people.removal import remove_orphans
 from server.permissions import Role
 from server.tables import EnrolmentPhoto, FaceTemplate, InsuredPerson, LegalHold, StaffMember
 from tests.server.conftest import HANGZHOU, OUTSIDE, PHARMACY, House
-from tests.server.people.making import logged, make_member, make_person, rows_of
+from tests.server.people.making import logged, make_member, make_person, rows_of, unit
 from vision.pack import VisionPack
 
 pytestmark = pytest.mark.usefixtures("opened_pack")
@@ -284,6 +284,21 @@ def test_staff_are_listed_with_names_for_a_purpose(sqlite_house: House) -> None:
     assert [entry.purpose for entry in logged(sqlite_house.server, "staff_seen")] == ["核对"]
     outsider = sqlite_house.user(Role.REVIEWER, HANGZHOU)
     assert outsider.get(path, params={"purpose": "x"}).status_code == 404
+
+
+def test_a_hold_on_the_institution_keeps_the_faces_of_its_staff(sqlite_house: House) -> None:
+    server, enroller = sqlite_house.server, sqlite_house.user(Role.ENROLLER)
+    staff_id = make_member(server, PHARMACY, "a1", [unit(1)])
+    with server.database.transaction() as session:
+        hold = LegalHold(id="hold", object_kind="institution", object_id=PHARMACY, why="立案", placed_by="user",
+                         placed_at=datetime.now(UTC))  # fmt: skip
+        session.add(hold)
+    assert enroller.post(f"/v1/staff/{staff_id}/erasure", json={"why": "申请 12"}).status_code == 409
+    assert enroller.post(f"/v1/staff/{staff_id}/departure").status_code == 200
+    with server.database.transaction(writes=False) as session:
+        (template,) = session.scalars(select(FaceTemplate))
+    assert template.revoked_at is not None
+    assert rows_of(server, EnrolmentPhoto) == 1
 
 
 def test_a_staff_member_is_erased(sqlite_house: House, pictures: Path) -> None:

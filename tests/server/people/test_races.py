@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,12 +13,14 @@ from renzheng.contracts import SampleQuality
 from server.audit_log.service import SYSTEM
 from server.context import Server
 from server.errors import Conflict, NotFound, ServerError
+from server.keeping.messages import NewHold
+from server.keeping.service import place_hold
 from server.people import photos
 from server.people.erasure import erase_person
 from server.people.photos import FoundFace, keep_photo
 from server.people.service import person_of, save_person
 from server.tables import EnrolmentPhoto, FaceTemplate, InsuredPerson
-from tests.server.people.making import EMBEDDER, make_person, person_fields, rows_of, unit
+from tests.server.people.making import EMBEDDER, SYSTEM_SUBJECT, make_person, person_fields, rows_of, unit
 from vision.enrol import PhotoFace
 
 
@@ -105,3 +108,23 @@ def test_an_erasure_waits_for_a_photo_that_is_being_kept_and_takes_it_along(
         assert erasing.result(20)["photos"] == 1
     assert (rows_of(server, EnrolmentPhoto), rows_of(server, FaceTemplate)) == (0, 0)
     assert list(server.store.keys()) == []
+
+
+def test_an_erasure_waits_for_a_hold_that_is_being_placed_and_is_refused(server: Server) -> None:
+    person_id, wanted = make_person(server), NewHold(object_kind="person", object_id="-", why="立案")
+
+    def erase() -> str:
+        try:
+            with server.database.transaction() as session:
+                erase_person(session, server, person_of(session, person_id, ""), "申请 1", SYSTEM)
+        except Conflict as error:
+            return str(error)
+        return "erased"
+
+    with ThreadPoolExecutor(1) as pool:
+        with server.database.transaction() as session:
+            held = place_hold(session, SYSTEM_SUBJECT, wanted.model_copy(update={"object_id": person_id}))
+            erasing = pool.submit(erase)
+            time.sleep(0.5)
+        assert held.id in erasing.result(20)
+    assert rows_of(server, InsuredPerson) == 1

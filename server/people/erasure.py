@@ -22,7 +22,7 @@ from renzheng.ids import new_id
 from server.audit_log.service import Actor, Deed, record
 from server.context import Server
 from server.people import repository
-from server.people.removal import checks_as_agent, names_agent_in, refuse_held, remove_photos
+from server.people.removal import checks_as_agent, names_agent_in, refuse_held, remove_photos, waits_for_agents
 from server.tables import Check, CheckPiece, Clip, DeletionCertificate, InsuredPerson, StaffMember
 
 ERASED = "erased"
@@ -130,6 +130,8 @@ def _strip(session: Session, server: Server, check: Check, agent_psn_no: str | N
         check.decided = _without_person(check.decided, agent_psn_no)
     elif agent_psn_no is None:
         _decide_now(check)
+    elif waits_for_agents(check):  # compared without them, they would be a stranger
+        _keep_decision(check, Verdict.NOT_ASSESSABLE.value, Reason.AGENT_WITHOUT_PHOTO)
     session.flush()
 
 
@@ -155,8 +157,11 @@ def _without_agent(track: dict[str, Any], agent_psn_no: str | None) -> dict[str,
 def _decide_now(check: Check) -> None:
     """A check that waited for templates will never be compared: nobody of that number is enrolled."""
     verdict, waiting = _DECIDED_NOW.get(check.kind, _DECIDED_NOW["swipe"])
-    if check.verdict != waiting:
-        return
-    check.verdict, check.reasons = verdict, [Reason.PERSON_UNKNOWN.value]
+    if check.verdict == waiting:
+        _keep_decision(check, verdict, Reason.PERSON_UNKNOWN)
+
+
+def _keep_decision(check: Check, verdict: str, why: Reason) -> None:
+    check.verdict, check.reasons = verdict, [why.value]
     check.decided = {**check.body, "verdict": check.verdict, "reasons": check.reasons}
     check.decided_at = datetime.now(UTC)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from renzheng.contracts import Verdict
 from server.audit_log.service import Actor, Deed, record
 from server.context import Server
 from server.errors import Conflict, NotFound
@@ -43,9 +44,14 @@ def refuse_held(session: Session, owner: Owner) -> None:
 
 
 def checks_as_agent(session: Session, person: InsuredPerson, *, locked: bool = False) -> list[Check]:
-    """Checks of others that name this person as a possible agent."""
+    """Checks of others that name this person as a possible agent, or have yet to be compared with them."""
     found = repository.checks_of_holders(session, person.id, locked=locked)
-    return [check for check in found if names_agent(check, person.psn_no)]
+    return [check for check in found if names_agent(check, person.psn_no) or waits_for_agents(check)]
+
+
+def waits_for_agents(check: Check) -> bool:
+    """Whether agents are still to be compared with the samples of a check."""
+    return check.kind == "swipe" and check.verdict == Verdict.PENDING_REFERENCE.value
 
 
 def names_agent(check: Check, psn_no: str) -> bool:

@@ -12,11 +12,14 @@ from sqlalchemy import select, update
 
 from renzheng.contracts import BedVerdict, IdentityCheck, Reason, Verdict
 from renzheng.ids import new_id
+from server.audit_log.service import SYSTEM
 from server.checks import pending as module
 from server.checks.pending import TRY_AGAIN_AFTER, decide_check, decide_waiting
 from server.context import Server
 from server.errors import Unavailable
 from server.key_ring import KeyRing
+from server.people.erasure import erase_person
+from server.people.service import person_of
 from server.tables import AuditEntry, FaceTemplate, LegalHold, Purpose, StaffMember
 from tests.edge_agent.builders import NOON
 from tests.server.checks.making import (
@@ -85,6 +88,22 @@ def test_an_agent_and_staff_are_known(sqlite_house: House) -> None:
     sent(sqlite_house, seen(unit(6)), "S2")
     assert the_check(server, "S1").verdict == Verdict.PROXY_MATCH
     assert the_check(server, "S2").verdict == Verdict.STAFF_ONLY
+
+
+def test_an_agent_who_is_erased_before_the_decision_is_no_stranger(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = make_person(house.server, "p1", vectors=[HOLDER])
+    agent = make_person(house.server, "p2", purposes=(Purpose.AGENT_CHECK,), vectors=[STRANGER])
+    make_approval(house.server, holder, agent, datetime(2026, 1, 1, tzinfo=UTC))
+    server = undecided(house, seen(STRANGER), monkeypatch=monkeypatch)
+    with server.database.transaction() as session:
+        erase_person(session, server, person_of(session, agent, ""), "申请 1", SYSTEM)
+    assert decide_waiting(server, 10) == 0
+    check = the_check(server)
+    assert (check.verdict, check.reasons) == (Verdict.NOT_ASSESSABLE, [Reason.AGENT_WITHOUT_PHOTO])
+    assert IdentityCheck.model_validate(check.decided).verdict is Verdict.NOT_ASSESSABLE
+    assert list(server.store.keys()) == []
 
 
 @pytest.mark.parametrize("gone", ["left since", "another embedder"])

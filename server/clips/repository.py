@@ -57,6 +57,11 @@ def stale(session: Session, begun_before: datetime, limit: int) -> list[ClipUplo
     return list(session.scalars(statement.limit(limit)))
 
 
+def lock_uploads(session: Session, upload_ids: Sequence[str]) -> None:
+    """Wait until nobody else changes these uploads."""
+    session.scalars(select(ClipUpload.id).where(ClipUpload.id.in_(upload_ids)).with_for_update()).all()
+
+
 def remove_uploads(session: Session, upload_ids: Sequence[str]) -> None:
     """Forget uploads; their files are the caller's to delete."""
     session.execute(delete(ClipUpload).where(ClipUpload.id.in_(upload_ids)))

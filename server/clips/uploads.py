@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,7 +101,7 @@ def begin(server: Server, folder: UploadFolder, box: BoxSubject, metadata: Mappi
             raise TooMany(f"expected at most {RUNNING_MAX} uploads at once", retry_after_s=3600)
         now = datetime.now(UTC)
         session.add(ClipUpload(id=upload_id, device_id=box.device_id, delivery_id=told.delivery_id, begun_at=now))
-    _forget_unnamed(server, [store_key_of(one) for one in former])  # what a killed server left of them
+    _forget_unnamed(server, former)  # what a killed server left of them
     for one in former:
         folder.remove(one.id)
     return upload_id
@@ -187,7 +187,7 @@ def _finish(server: Server, folder: UploadFolder, box: BoxSubject, upload: ClipU
         with server.database.transaction() as session:
             is_new = _add(session, box, upload.id, told, store_key)
     except BaseException:
-        _forget_unnamed(server, [store_key])
+        _forget_unnamed(server, [upload])
         raise
     path.unlink(missing_ok=True)
     if not is_new:
@@ -207,16 +207,22 @@ def _store(server: Server, store_key: str, path: Path) -> None:
         other.unlink(missing_ok=True)
 
 
-def _forget_unnamed(server: Server, store_keys: list[str]) -> None:
-    """Delete objects that are no clip's, as far as that can be known now; the rest goes with the stale uploads."""
+def _forget_unnamed(server: Server, those: Sequence[ClipUpload]) -> None:
+    """Delete what uploads left in the store and no clip names, as far as that can be known now; the rest goes with the
+    stale uploads. A commit of which nobody knows whether it happened holds the upload's row: it is waited for.
+    """
+    keys = [store_key_of(upload) for upload in those]
+    if not keys:
+        return
     try:
-        with server.database.transaction(writes=False) as session:
-            named = repository.in_store(session, store_keys)
-        for key in store_keys:
+        with server.database.transaction() as session:
+            repository.lock_uploads(session, [upload.id for upload in those])
+            named = repository.in_store(session, keys)
+        for key in keys:
             if key not in named:
                 server.store.delete(key)
     except (Unavailable, OSError):
-        log.warning("%s objects of unfinished uploads are left for later", len(store_keys))
+        log.warning("%s objects of unfinished uploads are left for later", len(keys))
 
 
 def _second_name(path: Path) -> Path:
@@ -274,7 +280,7 @@ def remove_stale(server: Server, folder: UploadFolder, now: datetime) -> int:
     with server.database.transaction() as session:
         old = repository.stale(session, now - KEEP, STALE_AT_ONCE)
         repository.remove_uploads(session, [upload.id for upload in old])
-    _forget_unnamed(server, [store_key_of(upload) for upload in old if upload.finished_at is None])
+    _forget_unnamed(server, [upload for upload in old if upload.finished_at is None])
     for upload_id in [*(upload.id for upload in old), *_strangers(server, folder, now)]:
         folder.remove(upload_id)
     return len(old)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from renzheng.crypto import SigningKey
 from renzheng.errors import StorageFull
+from server.access import BoxSubject
 from server.audit_log.service import SYSTEM
 from server.clips import repository
 from server.clips import uploads as module
@@ -25,7 +28,7 @@ from server.people.service import person_of
 from server.permissions import Role
 from server.tables import AuditEntry, Check, DeviceKey
 from tests.server.clips.uploading import BYTES, VIDEO, Uploader, clips, manifest, uploads
-from tests.server.conftest import OUTSIDE, House
+from tests.server.conftest import OUTSIDE, PHARMACY, YUYAO, House
 from tests.server.people.making import make_person
 
 HALF = len(VIDEO) // 2
@@ -338,6 +341,25 @@ def test_a_database_that_fails_at_the_end_leaves_no_clip_behind_and_is_asked_aga
     assert box.send(url, len(VIDEO), b"").status_code == 204
     (clip,) = clips(house.server)
     assert house.server.store.get(clip.store_key) == VIDEO
+
+
+def test_a_commit_that_is_still_under_way_when_the_line_broke_loses_no_clip(house: House) -> None:
+    """The database goes on with a commit whose client is gone: meanwhile nobody sees the clip, and its row is held."""
+    box = Uploader(house)
+    url, server = box.begun(), house.server
+    (upload,) = uploads(server)
+    server.store.put(module.store_key_of(upload), VIDEO)
+    told = module.announced(box.metadata())
+    asker = BoxSubject(box.device_id, PHARMACY, PHARMACY, YUYAO)
+    with ThreadPoolExecutor(1) as pool:
+        with server.database.transaction() as session:
+            assert module._add(session, asker, upload.id, told, module.store_key_of(upload))
+            forgetting = pool.submit(module._forget_unnamed, server, [upload])
+            time.sleep(0.5)
+        forgetting.result(20)
+    (clip,) = clips(server)
+    assert server.store.get(clip.store_key) == VIDEO
+    assert box.client.head(url).status_code == 200
 
 
 def test_a_clip_that_comes_after_its_person_was_erased_is_thrown_away_here_and_on_the_box(house: House) -> None:

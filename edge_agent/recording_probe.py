@@ -107,7 +107,7 @@ def open_container(path: Path) -> InputContainer:
 def open_segment(path: Path) -> InputContainer:
     """Open a file of our own writing, whose header says what its pictures are. Raises as :func:`open_container`.
 
-    To find that out without the header, FFmpeg decodes pictures: 25 ms for 1080p, and a check opens ten such files.
+    To find that out without the header, FFmpeg decodes pictures, at every opening, and a check opens many such files.
     What no header says is how far pictures are sent before they are shown, so a file with such pictures is opened
     thoroughly: a decoder that does not know would leave some out.
     """

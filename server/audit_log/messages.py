@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from server.messages import Message
 
 
-class EntryAnswer(BaseModel):
+class EntryAnswer(Message):
     """One entry: who did what to which object, and for which purpose."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int
     at: datetime
@@ -27,9 +27,7 @@ class EntryAnswer(BaseModel):
     digest: str = Field(description="SHA-256 over all of the entry and the digest before it")
 
 
-class EntryPage(BaseModel):
+class EntryPage(Message):
     """Entries in the order that was asked for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     entries: list[EntryAnswer]

@@ -5,16 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from server.messages import Message
 
 
-class Shown(BaseModel):
-    """Base of what is shown."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CheckSummary(Shown):
+class CheckSummary(Message):
     """One check in a list."""
 
     id: int = Field(description="the server's own id")
@@ -33,14 +29,14 @@ class CheckSummary(Shown):
     received_at: datetime
 
 
-class CheckList(Shown):
+class CheckList(Message):
     """Checks, those that arrived last first."""
 
     checks: list[CheckSummary]
     next_after: int | None = Field(description="give it as `after` for the next page; null at the end")
 
 
-class PieceShown(Shown):
+class PieceShown(Message):
     """One picture of a check."""
 
     id: str
@@ -50,7 +46,7 @@ class PieceShown(Shown):
     size_bytes: int
 
 
-class ClipShown(Shown):
+class ClipShown(Message):
     """The video of a check."""
 
     id: str

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from server.messages import Message
 
 
-class ClipEvidence(BaseModel):
+class ClipEvidence(Message):
     """A clip's manifest as its device signed it, with what is needed to verify it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     check_id: int

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from server.sites.messages import Message, Name
+from server.messages import Message
+from server.sites.messages import Name
 
 
 class DeviceState(StrEnum):

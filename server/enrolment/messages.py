@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from server.enrolment.words import RowProblem
+from server.messages import Message
 
 
 class Outcome(StrEnum):
@@ -20,11 +21,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Order(_Answer):
+class Order(Message):
     """One order to enrol many, and how far it is."""
 
     id: str
@@ -39,7 +36,7 @@ class Order(_Answer):
     finished_at: datetime | None
 
 
-class RowReport(_Answer):
+class RowReport(Message):
     """What became of one row."""
 
     row: int = Field(description="line of the table; the header is line 1")
@@ -49,7 +46,7 @@ class RowReport(_Answer):
     problems: list[RowProblem]
 
 
-class RowPage(_Answer):
+class RowPage(Message):
     """Rows in the order of the table."""
 
     rows: list[RowReport]

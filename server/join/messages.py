@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from renzheng.contracts.base import UtcTime
+from server.messages import Message
 from server.tables import PairingMethod, UnjoinedReason
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class JoinRun(_Message):
+class JoinRun(Message):
     """One run of the join."""
 
     settlements_looked_at: int
@@ -22,7 +19,7 @@ class JoinRun(_Message):
     seconds: float
 
 
-class JoinFigures(_Message):
+class JoinFigures(Message):
     """What was joined and what was not, of settlements and checks of swipes in one time."""
 
     since: UtcTime

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from renzheng.contracts.base import UtcTime
+from server.messages import Message
 from server.settlements.kinds import ImportKind, ImportWarning
 from server.tables import UnjoinedReason
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class WarningCount(_Message):
+class WarningCount(Message):
     """Something odd about rows that were taken all the same."""
 
     code: ImportWarning
@@ -24,7 +21,7 @@ class WarningCount(_Message):
     zh: str
 
 
-class ImportAnswer(_Message):
+class ImportAnswer(Message):
     """What became of the rows of one file."""
 
     id: str
@@ -43,13 +40,13 @@ class ImportAnswer(_Message):
     warnings: list[WarningCount]
 
 
-class ImportPage(_Message):
+class ImportPage(Message):
     """Imports, the newest first."""
 
     imports: list[ImportAnswer]
 
 
-class RejectedField(_Message):
+class RejectedField(Message):
     """What is wrong with one field of a row that was not taken. The value itself is not kept."""
 
     number: int = Field(description="counts the problems of the import, in the order of its file")
@@ -58,13 +55,13 @@ class RejectedField(_Message):
     expected: str
 
 
-class RejectedPage(_Message):
+class RejectedPage(Message):
     """Problems of an import in the order of its file; of a long list the first 10,000 are kept."""
 
     rows: list[RejectedField]
 
 
-class SettlementAnswer(_Message):
+class SettlementAnswer(Message):
     """One settlement under the platform's names."""
 
     id: int
@@ -91,13 +88,13 @@ class SettlementAnswer(_Message):
     unjoined_reason: UnjoinedReason | None = Field(description="why there is no check")
 
 
-class SettlementPage(_Message):
+class SettlementPage(Message):
     """Settlements, the newest first."""
 
     settlements: list[SettlementAnswer]
 
 
-class ItemAnswer(_Message):
+class ItemAnswer(Message):
     """One line of a purchase."""
 
     feedetl_sn: str
@@ -109,14 +106,14 @@ class ItemAnswer(_Message):
     drug_trac_codg: list[str]
 
 
-class SettlementDetail(_Message):
+class SettlementDetail(Message):
     """One settlement with its lines."""
 
     settlement: SettlementAnswer
     items: list[ItemAnswer]
 
 
-class SettlementQuestion(_Message):
+class SettlementQuestion(Message):
     """Whose settlements are asked for. The person number is in the body, since addresses end up in access logs."""
 
     psn_no: str = Field(min_length=1, max_length=64)

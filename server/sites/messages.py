@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from renzheng.contracts.base import UtcTime
+from server.messages import Message
 from server.sites.judgements import local_hours_valid
 from server.sites.words import NoticeKind
 from server.tables import InstitutionType
@@ -32,12 +33,6 @@ def _in_order(spans: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]
 
 
 DayHours = Annotated[tuple[tuple[LocalTime, LocalTime], ...], Field(max_length=6), AfterValidator(_in_order)]
-
-
-class Message(BaseModel):
-    """Base: nothing unknown is taken, nothing is changed once made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Said(Message):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints
 
+from server.messages import Message
 from server.permissions import Permission, Role
 
 LOGIN_PATTERN = r"^[a-z0-9][a-z0-9._-]{1,63}$"
@@ -17,12 +18,6 @@ DisplayName = Annotated[
 ]
 DistrictCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 Password = Annotated[SecretStr, Field(max_length=128)]
-
-
-class Message(BaseModel):
-    """Base: nothing unknown is taken, nothing is changed once made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Credentials(Message):

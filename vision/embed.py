@@ -10,8 +10,8 @@ from models.runtime import Session
 from vision.types import CROP_SIDE_PX, BgrImage, FloatArray, expect_shape
 
 SFACE_EMBEDDING_SIZE = 128
-# crops in one run of the network; beyond this the activations leave the cache and nothing is gained
-MAX_BATCH = 8
+# crops in one run of the network; on a processor more gain nothing, and the runtime keeps the memory they took for good
+MAX_BATCH = 1
 
 
 def unit_length(vectors: FloatArray) -> FloatArray:

@@ -170,7 +170,7 @@ def show_join(imported: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
     for method, count in figures["joined"].items():
         words = METHOD_WORDS[PairingMethod(method)]
         print(f"  {count:3}  {words.zh} {words.en}")
-    for why, count in figures["unjoined"].items():
+    for why, count in ((why, count) for why, count in figures["unjoined"].items() if count):
         words = UNJOINED_WORDS[UnjoinedReason(why)]
         print(f"  {count:3}  未关联 not joined: {words.zh} {words.en}")
     print(f"  {figures['checks_without_settlement']:3}  有核验而无结算 checks without a settlement")
